@@ -1,0 +1,1 @@
+//! Choice of a server: round robin, static round robin, least connections

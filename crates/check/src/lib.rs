@@ -1,0 +1,1 @@
+//! Health: rise and fall, probe state machines and their words

@@ -1,0 +1,1 @@
+//! The runtime API: show info, show stat

@@ -1,0 +1,107 @@
+//! Diagnostics: codes, spans, notes, and their renderers.
+//!
+//! A reader of configuration collects [`Diagnostic`]s in a [`Report`] beside the [`Sources`] they point into; nothing
+//! here decides whether to go on. Renderers turn a report into text for people, JSON, or a daemon's own log lines.
+
+mod source;
+pub use source::{FileId, Source, Sources, Span};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Said for information (HAProxy's NOTICE).
+    Notice,
+    /// Shown only on request (HAProxy's `-dD` DIAG): probably not what was meant.
+    Hint,
+    /// Accepted, but the user should change it.
+    Warning,
+    /// Refused (HAProxy's ALERT).
+    Error,
+}
+
+/// A stable name of a kind of diagnostic, such as `H0203`. The manual has one paragraph for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub &'static str);
+
+/// One thing to tell the user about the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Which kind of problem.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, one line, in HAProxy's or keepalived's wording where scripts may know it.
+    pub message: String,
+    /// Where; `None` for what has no place, such as a missing file.
+    pub span: Option<Span>,
+    /// Other places that matter, each with what to say there.
+    pub related: Vec<(Span, String)>,
+    /// What to write instead, or why.
+    pub notes: Vec<String>,
+}
+
+impl Diagnostic {
+    /// A diagnostic of `severity` without place or notes.
+    pub fn new(code: Code, severity: Severity, message: impl Into<String>) -> Self {
+        Self { code, severity, message: message.into(), span: None, related: Vec::new(), notes: Vec::new() }
+    }
+
+    /// An error.
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, message)
+    }
+
+    /// A warning.
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, message)
+    }
+
+    /// The same, pointing at `span`.
+    #[must_use]
+    pub fn at(mut self, span: Span) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// The same, with a further place.
+    #[must_use]
+    pub fn related(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.related.push((span, text.into()));
+        self
+    }
+
+    /// The same, with a note.
+    #[must_use]
+    pub fn note(mut self, text: impl Into<String>) -> Self {
+        self.notes.push(text.into());
+        self
+    }
+}
+
+/// The diagnostics of one reading, in the order they were found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    /// Adds a diagnostic.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter()
+    }
+
+    /// Whether any is an error.
+    pub fn has_errors(&self) -> bool {
+        self.count(Severity::Error) > 0
+    }
+
+    /// How many have this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == severity).count()
+    }
+}

@@ -1,0 +1,2 @@
+//! The program: command lines to roles.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The proxy role: sessions and streams over the reactor

@@ -1,0 +1,1 @@
+//! One worker thread: epoll, tasks, timers, sockets, splice, signals, children

@@ -1,0 +1,1 @@
+//! Raw clients and recording servers, the peers' programs, differential comparison

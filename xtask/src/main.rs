@@ -1,0 +1,2 @@
+//! Chores: test, bench, tidy, fuzz.
+fn main() {}
