@@ -164,11 +164,11 @@ impl Balancer {
         }
     }
 
-    /// Tells `leastconn` how many connections a server has now, served and queued; the other algorithms need not be
-    /// told ([`Balancer::counts_load`]).
-    pub fn served_changed(&mut self, server: usize, served: u32) {
+    /// Tells `leastconn` that [`Load::served`] changed for a server; the other algorithms need not be told
+    /// ([`Balancer::counts_load`]).
+    pub fn served_changed(&mut self, server: usize, load: &dyn Load) {
         if let Order::Fewest(order) = &mut self.order {
-            order.served_changed(&self.roster, server, served);
+            order.served_changed(&self.roster, server, load.served(server));
         }
     }
 
