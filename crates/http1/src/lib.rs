@@ -12,6 +12,7 @@ mod connection;
 mod edit;
 mod error;
 mod field;
+mod head;
 mod limits;
 mod method;
 mod page;
@@ -22,7 +23,6 @@ mod sink;
 mod status;
 mod target;
 pub mod token;
-mod trailer;
 
 pub use chunk::{ChunkDecoder, ChunkError, ChunkErrorKind, ChunkStep, write_chunk_size};
 pub use connection::{ConnectionField, ConnectionMode, HopByHop, Persistence, toward_client, toward_server};
