@@ -48,6 +48,8 @@ impl Flags {
 pub(crate) enum Side {
     Request,
     Response,
+    /// Fields behind a chunked body: those that frame, route or authenticate a message are left out.
+    Trailer,
 }
 
 /// The part of a head after its start line.
@@ -87,7 +89,11 @@ impl Head {
                     if self.fields.len() + 1 >= limits.max_fields {
                         return fail(HeadErrorKind::TooManyFields, field.line);
                     }
-                    self.field(buf, field, side, strict)?;
+                    if side != Side::Trailer {
+                        self.field(buf, field, side, strict)?;
+                    } else if !is_forbidden_trailer(field.name.of(buf)) {
+                        self.fields.list.push(field);
+                    }
                 }
             }
         }
@@ -280,6 +286,31 @@ impl Head {
         self.fields.list.retain(|field| !eq_ignore_case(field.name.of(buf), name));
         self.host = host.and_then(|host| self.fields.list.iter().position(|field| field.name == host));
     }
+}
+
+/// RFC 9110 section 6.5.1: what must be known before the body cannot come behind it.
+fn is_forbidden_trailer(name: &[u8]) -> bool {
+    const FORBIDDEN: [&[u8]; 18] = [
+        b"authorization",
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-range",
+        b"content-type",
+        b"cookie",
+        b"expect",
+        b"host",
+        b"keep-alive",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"set-cookie",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"www-authenticate",
+    ];
+    FORBIDDEN.iter().any(|forbidden| eq_ignore_case(name, forbidden))
 }
 
 pub(crate) fn fail<T>(kind: HeadErrorKind, at: Span) -> Result<T, HeadError> {

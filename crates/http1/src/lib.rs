@@ -31,7 +31,7 @@ pub use error::{HeadError, HeadErrorKind};
 pub use field::{Field, Fields, Span};
 pub use limits::{Limits, NamePolicy, Strictness};
 pub use method::Method;
-pub use page::{ErrorPage, PageError, default_page};
+pub use page::{ErrorPage, PageError, default_page, page_codes};
 pub use request::RequestHead;
 pub use response::ResponseHead;
 pub use sink::{Sink, SliceSink};

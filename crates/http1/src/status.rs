@@ -70,6 +70,12 @@ pub const fn reason(status: u16) -> &'static str {
         510 => "Not extended",
         511 => "Network authentication required",
         520 => "Web server is returning an unknown error",
+        _ => class(status),
+    }
+}
+
+const fn class(status: u16) -> &'static str {
+    match status {
         100..=199 => "Informational",
         200..=299 => "Success",
         300..=399 => "Redirection",
