@@ -127,3 +127,101 @@ impl Random {
         best.filter(|&server| !load.full(server))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Algorithm, Balancer, Load, Member, Settings};
+
+    struct Served(Vec<u32>, Vec<bool>);
+
+    impl Load for Served {
+        fn served(&self, server: usize) -> u32 {
+            self.0[server]
+        }
+
+        fn full(&self, server: usize) -> bool {
+            self.1[server]
+        }
+    }
+
+    fn idle(servers: usize) -> Served {
+        Served(vec![0; servers], vec![false; servers])
+    }
+
+    fn balancer(weights: &[u32], draws: u32) -> Balancer {
+        let members: Vec<Member> =
+            weights.iter().map(|&weight| Member { weight, ..Member::default() }).collect();
+        Balancer::new(Algorithm::Random { draws }, &members, Settings { all_backups: false, seed: 42 })
+    }
+
+    /// Pearson's statistic of the picks against the weights.
+    fn chi_square(balancer: &mut Balancer, weights: &[u32], avoid: Option<usize>) -> f64 {
+        let (picks, load) = (40_000, idle(weights.len()));
+        let mut counts = vec![0u32; weights.len()];
+        for _ in 0..picks {
+            counts[balancer.pick(&load, avoid).unwrap()] += 1;
+        }
+        let total: u32 = weights.iter().sum();
+        let share = |weight: u32| f64::from(picks) * f64::from(weight) / f64::from(total);
+        counts
+            .iter()
+            .zip(weights)
+            .map(|(&count, &weight)| {
+                if weight == 0 {
+                    assert_eq!(count, 0);
+                    return 0.0;
+                }
+                (f64::from(count) - share(weight)).powi(2) / share(weight)
+            })
+            .sum()
+    }
+
+    #[test]
+    fn draws_follow_the_weights() {
+        // The 99.9 % point with 6 degrees of freedom is 22.5; the seed is fixed.
+        let weights = [1, 2, 3, 100, 256, 0, 17, 50];
+        assert!(chi_square(&mut balancer(&weights, 1), &weights, None) < 22.5);
+        // Among idle servers the second draw always wins: the same distribution.
+        assert!(chi_square(&mut balancer(&weights, 2), &weights, None) < 22.5);
+    }
+
+    #[test]
+    fn weights_and_states_may_change() {
+        let mut balancer = balancer(&[5, 5, 5, 5], 1);
+        balancer.set_weight(0, 20).unwrap();
+        balancer.set_usable(1, false);
+        balancer.set_weight(2, 0).unwrap();
+        balancer.set_weight(2, 1).unwrap();
+        assert!(chi_square(&mut balancer, &[20, 0, 1, 5], None) < 13.8);
+    }
+
+    #[test]
+    fn the_avoided_server_is_left_out_of_the_draw() {
+        let mut balancer = balancer(&[1, 7, 2], 2);
+        assert!(chi_square(&mut balancer, &[1, 0, 2], Some(1)) < 10.8);
+        balancer.set_usable(0, false);
+        balancer.set_usable(2, false);
+        assert_eq!(balancer.pick(&idle(3), Some(1)), Some(1), "no other is left");
+    }
+
+    #[test]
+    fn of_two_drawn_the_less_loaded_wins() {
+        let mut balancer = balancer(&[1, 1], 2);
+        let load = Served(vec![3, 0], vec![false; 2]);
+        let picks = 10_000;
+        let busy = (0..picks).filter(|_| balancer.pick(&load, None) == Some(0)).count();
+        // Only when both draws hit it: one in four.
+        assert!((2_200..2_800).contains(&busy), "{busy}");
+        // Relative to weight: 3 of 4 is less than 1 of 1.
+        balancer.set_weight(0, 4).unwrap();
+        let load = Served(vec![3, 1], vec![false; 2]);
+        let light = (0..picks).filter(|_| balancer.pick(&load, None) == Some(1)).count();
+        assert!((250..550).contains(&light), "{light}");
+    }
+
+    #[test]
+    fn a_full_winner_means_waiting() {
+        let mut balancer = balancer(&[1], 2);
+        assert_eq!(balancer.pick(&Served(vec![1], vec![true]), None), None);
+    }
+}

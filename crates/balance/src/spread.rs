@@ -46,7 +46,12 @@ impl Spread {
         self.stale = false;
         let group = match roster.working() {
             Usable::Group(group) => group,
-            Usable::Sole(_) | Usable::Nobody => return,
+            Usable::Sole(server) => {
+                let turns = roster.effective(server) as usize;
+                self.round.resize(turns, u32::try_from(server).unwrap_or(u32::MAX));
+                return;
+            }
+            Usable::Nobody => return,
         };
         let total = i64::from(roster.total(group));
         let mut wealth: Vec<(usize, i64, i64)> =
@@ -68,9 +73,6 @@ impl Spread {
     }
 
     pub(crate) fn pick(&mut self, roster: &Roster, load: &dyn Load, avoid: Option<usize>) -> Option<usize> {
-        if let Usable::Sole(server) = roster.working() {
-            return (!load.full(server)).then_some(server);
-        }
         if self.stale {
             self.lay_out(roster);
         }

@@ -1,5 +1,6 @@
 //! The order of choice is HAProxy's: the same servers, weights and events are given to the `haproxy` program and to a
 //! [`Balancer`], and every choice is compared.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, reason = "a test may fail so")]
 
 mod lab;
 
@@ -231,6 +232,7 @@ fn sets() -> Vec<Vec<Given>> {
         weights(&[10, 100, 256]),
         weights(&[0, 5, 3]),
         weights(&[7, 7, 1, 256, 33, 2, 2]),
+        weights(&[89, 49, 39, 35, 55]),
         backups(weights(&[2, 1, 1, 3]), &[1, 3]),
     ]
 }
