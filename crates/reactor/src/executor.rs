@@ -148,13 +148,26 @@ impl Drop for Living {
     }
 }
 
+/// A task's future and its entry among the living. An `async` block around the future would hold it twice.
+struct Lived<F> {
+    future: F,
+    _living: Living,
+}
+
+impl<F: Future> Future for Lived<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: `future` is pinned whenever `self` is: it is never moved out of, `Lived` has no `Drop` of its own and is
+        // `Unpin` only when `F` is.
+        let future = unsafe { self.map_unchecked_mut(|lived| &mut lived.future) };
+        future.poll(cx)
+    }
+}
+
 fn start<T: 'static>(reactor: &Reactor, future: impl Future<Output = T> + 'static) -> async_task::Task<T> {
     let key = reactor.living.borrow_mut().insert(None);
-    let living = Living(key);
-    let future = async move {
-        let _living = living;
-        future.await
-    };
+    let future = Lived { future, _living: Living(key) };
     let shared = reactor.shared.clone();
     let schedule = move |runnable| shared.schedule(runnable);
     // SAFETY: the future is 'static; `schedule` is 'static, Send and Sync. The future need not be Send if the runnable is
