@@ -117,6 +117,8 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         let (Some(mut inner), Some(source)) = (self.inner.take(), self.source.take()) else { return };
+        // Closed now, not when it has exited: it may be waiting for the end of its input.
+        drop((inner.stdin.take(), inner.stdout.take(), inner.stderr.take()));
         if matches!(inner.try_wait(), Ok(None))
             && reactor::with(|reactor| reactor.ending.get()) == Some(false)
         {
