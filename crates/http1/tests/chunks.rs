@@ -1,4 +1,5 @@
 //! The chunk decoder: what it accepts, what it refuses, and that it ends exactly.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
 use http1::{ChunkDecoder, ChunkErrorKind as Kind, ChunkStep, HeadErrorKind, Limits, write_chunk_size};
 

@@ -1,5 +1,6 @@
 //! What is written into Connection fields, as measured at haproxy 2.6 between raw clients and servers, and what ends
 //! at this hop.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
 use http1::{
     ConnectionMode, Edits, HopByHop, Limits, Method, Persistence, RequestHead, ResponseHead, Strictness,

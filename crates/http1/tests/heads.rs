@@ -1,4 +1,5 @@
 //! Which request heads are accepted, which refused and for what, what frames the body, and what is written.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
 use http1::{
     Edits, Framing, HeadErrorKind as Kind, HopByHop, Limits, Method, NamePolicy, Progress, RequestHead,

@@ -1,4 +1,5 @@
 //! Error pages against haproxy's bytes, and errorfiles.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
 use http1::{ErrorPage, PageError, Version, default_page, page_codes};
 
