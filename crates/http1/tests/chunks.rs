@@ -4,7 +4,9 @@
 use http1::{ChunkDecoder, ChunkErrorKind as Kind, ChunkStep, HeadErrorKind, Limits, write_chunk_size};
 
 /// Data, bytes used and the trailer section as it would be written.
-fn decode(body: &[u8]) -> Result<(Vec<u8>, usize, Vec<u8>), (Kind, usize)> {
+type Decoded = (Vec<u8>, usize, Vec<u8>);
+
+fn decode(body: &[u8]) -> Result<Decoded, (Kind, usize)> {
     let mut buf = body.to_vec();
     let mut decoder = ChunkDecoder::new();
     let (mut at, mut data, mut trailers) = (0, Vec::new(), Vec::new());
@@ -97,7 +99,7 @@ fn data_can_be_moved_on_unseen() {
     let mut decoder = ChunkDecoder::new();
     let limits = Limits::default();
     assert_eq!(
-        decoder.feed(&mut *b"1000\r\nab".to_vec(), &limits),
+        decoder.feed(&mut b"1000\r\nab".to_vec(), &limits),
         Ok(ChunkStep::Data { consumed: 8, data: 6..8 })
     );
     assert!(decoder.is_plain());
@@ -109,7 +111,7 @@ fn data_can_be_moved_on_unseen() {
     assert!(decoder.is_finished());
     assert_eq!(decoder.feed(&mut rest, &limits), Ok(ChunkStep::End { consumed: 0, trailers: 0..0 }));
     decoder.reset();
-    assert_eq!(decoder.feed(&mut *b"1;x\r\n".to_vec(), &limits), Ok(ChunkStep::NeedMore { consumed: 5 }));
+    assert_eq!(decoder.feed(&mut b"1;x\r\n".to_vec(), &limits), Ok(ChunkStep::NeedMore { consumed: 5 }));
     assert!(!decoder.is_plain());
 }
 

@@ -158,6 +158,7 @@ fn upgrades_pass_when_nominated() {
     HopByHop::strip_response(&res, &buf, &mut edits);
     let (_, persistence) = toward_client(&req, &res, &buf, true, &mut edits);
     assert_eq!(persistence, Persistence::Tunnel);
+    assert!(!res.switches_unasked(&req) && res.switches_unasked(&request(GET11).0));
     let mut out = Vec::new();
     edits.write_response(&res, &buf, &mut out);
     assert_eq!(out, buf);
