@@ -211,6 +211,7 @@ fn violations_are_accepted_when_asked_for() {
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET http://u:p@a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"CONNECT a HTTP/1.1\r\nHost: b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
     ] {
         assert!(request(text, &STRICT).is_err(), "{}", text.escape_ascii());
