@@ -1,5 +1,13 @@
 //! What a format compiles to, and what it writes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
 use ek_time::WallTime;
 use logformat::Timers;
 use logformat::{

@@ -3,6 +3,14 @@
 //! HAProxy logs the facts of a stream (ports, times, counters) and after them a format under test; a [`Record`] made of
 //! the facts must render to the rest.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
 use ek_time::WallTime;
 use logformat::{
     Endpoint, Format, Frame, Framer, HTTP_CLF_LOG, HTTP_LOG, Mode, Record, Renderer, TCP_LOG, Timers,

@@ -1,5 +1,13 @@
 //! Whatever clients and configurations say, a line comes out, and an encoded one can be decoded.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
 use ek_time::WallTime;
 use logformat::{Endpoint, Format, Frame, Framer, Mode, Record, Renderer, aliases};
 use proptest::prelude::*;
