@@ -6,6 +6,7 @@
 pub mod address;
 pub mod code;
 pub mod condition;
+mod directive;
 pub mod env;
 pub mod keywords;
 pub mod lex;

@@ -1,0 +1,1 @@
+//! The resumable scanner of start lines and field lines.

@@ -1,0 +1,1 @@
+//! Trailer fields of a chunked body.
