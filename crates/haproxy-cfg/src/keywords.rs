@@ -146,9 +146,8 @@ pub fn find(family: Family, name: &str) -> Option<&'static Keyword> {
 /// The action of a rule set such as `http-request`; `word` may carry arguments: `set-var(txn.a)`, `track-sc0`.
 pub fn find_action(rule_set: &str, word: &str) -> Option<&'static Keyword> {
     let actions = ALL.iter().filter(|keyword| keyword.family == Family::Action);
-    let mut actions = actions.filter_map(|keyword| {
-        Some((keyword, keyword.name.strip_prefix(rule_set)?.strip_prefix(' ')?))
-    });
+    let mut actions = actions
+        .filter_map(|keyword| Some((keyword, keyword.name.strip_prefix(rule_set)?.strip_prefix(' ')?)));
     actions
         .find(|(_, action)| match action.strip_suffix('*') {
             Some(stem) => word.strip_prefix(stem).is_some_and(|rest| {
@@ -163,7 +162,10 @@ pub fn find_action(rule_set: &str, word: &str) -> Option<&'static Keyword> {
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = word.chars().count().div_ceil(3).max(1);
     let distances = candidates.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name));
-    distances.filter(|&(distance, name)| distance <= limit && distance < name.len()).min().map(|(_, name)| name)
+    distances
+        .filter(|&(distance, name)| distance <= limit && distance < name.len())
+        .min()
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -195,7 +197,10 @@ mod tests {
 
     #[test]
     fn actions_are_found_with_what_they_carry() {
-        assert_eq!(find_action("http-request", "set-var(txn.a)").map(|k| k.name), Some("http-request set-var*"));
+        assert_eq!(
+            find_action("http-request", "set-var(txn.a)").map(|k| k.name),
+            Some("http-request set-var*")
+        );
         assert_eq!(find_action("http-request", "track-sc0").map(|k| k.name), Some("http-request track-sc*"));
         assert_eq!(find_action("http-request", "deny").map(|k| k.name), Some("http-request deny"));
         assert_eq!(find_action("http-request", "denyx"), None);

@@ -4,6 +4,7 @@
 //! [`condition`], lines put together into [`section`]s → [`model`]. Reading never stops at the first error.
 
 pub mod address;
+mod checks;
 pub mod code;
 pub mod condition;
 mod directive;
@@ -11,9 +12,8 @@ pub mod env;
 pub mod keywords;
 pub mod lex;
 pub mod load;
-pub mod model;
-mod checks;
 mod lower;
+pub mod model;
 mod parse;
 pub mod section;
 pub mod units;

@@ -22,7 +22,7 @@ mod stats_socket;
 mod timeout;
 mod tune;
 
-pub(crate) use draft::{Draft, LogChoice, ProxyDraft, Said, SectionKind};
+pub(crate) use draft::{Draft, LogChoice, ProxyDraft, SectionKind};
 pub(crate) use finish::finish;
 
 use crate::parse::Machine;

@@ -59,7 +59,7 @@ pub fn parse_on(inputs: &[Input], context: &mut Context, machine: Machine<'_>) -
     let mut report = Report::default();
     let document = crate::read(inputs, context, &mut sources, &mut report);
     let draft = lower::draft(&document, machine, &sources, &mut report);
-    checks::run(&draft, &mut report);
+    checks::run(&draft, &sources, &mut report);
     let config = lower::finish(draft, &sources, &mut report);
     let config = (!report.has_errors()).then_some(config);
     Parsed { config, sources, report }

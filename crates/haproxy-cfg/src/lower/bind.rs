@@ -43,8 +43,7 @@ impl Lowering<'_> {
 
     pub(super) fn bind(&mut self, line: &Statement<'_>, proxy: &mut ProxyDraft) {
         let Some(address) = line.argument(0) else {
-            let message =
-                "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments.";
+            let message = "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments.";
             return self.error(code::MISSING, line.span, message);
         };
         let mut drafts = match parse_bind(&address.text, self.machine.resolve) {
@@ -104,7 +103,8 @@ impl Lowering<'_> {
         let named = |what: &str| -> Result<String, Refusal> {
             if text.is_empty() { Err(format!("'{name}' : missing {what}")) } else { Ok(text.to_owned()) }
         };
-        let mut each = |change: &dyn Fn(&mut Bind)| drafts.iter_mut().for_each(|draft| change(&mut draft.bind));
+        let mut each =
+            |change: &dyn Fn(&mut Bind)| drafts.iter_mut().for_each(|draft| change(&mut draft.bind));
         match name {
             "name" => {
                 let name = named("name")?;
@@ -129,9 +129,8 @@ impl Lowering<'_> {
             "v6only" => each(&|bind| bind.v6only = Some(true)),
             "nice" => {
                 let value = text.parse::<i32>().ok().filter(|nice| (-1024..=1024).contains(nice));
-                let nice = value.ok_or_else(|| {
-                    format!("'nice' : invalid value {text}, allowed range is -1024..1024")
-                })?;
+                let nice = value
+                    .ok_or_else(|| format!("'nice' : invalid value {text}, allowed range is -1024..1024"))?;
                 each(&|bind| bind.nice = nice);
             }
             "mss" => {
@@ -145,7 +144,9 @@ impl Lowering<'_> {
                 if text.is_empty() {
                     return Err("'id' : expects an integer argument".to_owned());
                 }
-                let id = text.parse::<u32>().map_err(|_| format!("'id' : expects an integer argument, found '{text}'"))?;
+                let id = text
+                    .parse::<u32>()
+                    .map_err(|_| format!("'id' : expects an integer argument, found '{text}'"))?;
                 if id == 0 {
                     return Err("'id' : custom id has to be > 0".to_owned());
                 }
@@ -168,7 +169,9 @@ impl Lowering<'_> {
 
     /// `mode`, `uid`, `gid`, `user` and `group` of a unix socket, here and on `stats socket` lines.
     pub(super) fn unix_owner(&self, name: &str, text: &str) -> Result<Owner, Refusal> {
-        let id = || text.parse::<u32>().map_err(|_| format!("'{name}' : expects an integer argument, found '{text}'"));
+        let id = || {
+            text.parse::<u32>().map_err(|_| format!("'{name}' : expects an integer argument, found '{text}'"))
+        };
         let lookup = |find: &dyn Fn(&str) -> Option<u32>, what: &str| {
             if text.is_empty() {
                 return Err(format!("'{name}' : missing {what} name"));

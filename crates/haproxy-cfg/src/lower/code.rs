@@ -28,7 +28,6 @@ pub(crate) const LOG_FORMAT_HINT: Code = Code("H0122");
 pub(crate) const ERROR_FILE: Code = Code("H0123");
 pub(crate) const OVERRIDES: Code = Code("H0124");
 pub(crate) const SECTION_NOT_YET: Code = Code("H0125");
-pub(crate) const BARE_PORT: Code = Code("H0126");
 
 pub(crate) const NO_BACKEND: Code = Code("H0150");
 pub(crate) const BACKEND_LOOP: Code = Code("H0151");

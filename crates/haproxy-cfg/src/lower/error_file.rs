@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The statuses that HAProxy generates responses for.
-const STATUSES: &[u16] =
-    &[200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 421, 422, 425, 429, 431, 500, 501, 502, 503, 504];
+const STATUSES: &[u16] = &[
+    200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 421, 422, 425, 429, 431, 500, 501, 502, 503, 504,
+];
 
 impl Lowering<'_> {
     pub(super) fn error_file(&mut self, line: &Statement<'_>, settings: &mut Settings) {
@@ -42,10 +43,15 @@ fn response(bytes: &[u8]) -> Result<(), &'static str> {
         return Ok(());
     }
     let rest = bytes.strip_prefix(b"HTTP/").ok_or(BROKEN)?;
-    let version_ok = matches!(rest, [b'0'..=b'9', b'.', b'0'..=b'9', b' ', b'1'..=b'5', b'0'..=b'9', b'0'..=b'9', ..]);
+    let version_ok =
+        matches!(rest, [b'0'..=b'9', b'.', b'0'..=b'9', b' ', b'1'..=b'5', b'0'..=b'9', b'0'..=b'9', ..]);
     if !version_ok {
         return Err(BROKEN);
     }
     let ends = |end: &[u8]| bytes.windows(end.len()).any(|window| window == end);
-    if ends(b"\r\n\r\n") || ends(b"\n\n") || ends(b"\n\r\n") { Ok(()) } else { Err("unable to parse headers (truncated)") }
+    if ends(b"\r\n\r\n") || ends(b"\n\n") || ends(b"\n\r\n") {
+        Ok(())
+    } else {
+        Err("unable to parse headers (truncated)")
+    }
 }

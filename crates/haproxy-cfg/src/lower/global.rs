@@ -161,8 +161,9 @@ impl Lowering<'_> {
         let value = word.text.parse().ok();
         if value.is_none() {
             let message = format!("{keyword}: string '{}' is not a number.", word.text);
-            let note =
-                format!("You might want to use the '{name_keyword}' parameter to use a system {name_keyword} name.");
+            let note = format!(
+                "You might want to use the '{name_keyword}' parameter to use a system {name_keyword} name."
+            );
             self.report.push(Diagnostic::error(code::NUMBER, message).at(word.span).note(note));
         }
         value

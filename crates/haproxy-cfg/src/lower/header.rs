@@ -123,15 +123,20 @@ impl Lowering<'_> {
         }
         let addresses = parse_bind(&extra.text, self.machine.resolve);
         if let (Ok(addresses), []) = (&addresses, others) {
-            let message = format!("the address '{}' after the name of a {kind} is the syntax of HAProxy 1.5", extra.text);
+            let message = format!(
+                "the address '{}' after the name of a {kind} is the syntax of HAProxy 1.5",
+                extra.text
+            );
             let warning = Diagnostic::warning(code::HEADER_ADDRESS, message).at(extra.span);
-            self.report.push(warning.note(format!("write a line `bind {}` in this section instead", extra.text)));
+            self.report
+                .push(warning.note(format!("write a line `bind {}` in this section instead", extra.text)));
             return self.binds(addresses, &extra.text, proxy.span);
         }
         let message = "please use the 'bind' keyword for listening addresses.";
         let mut error = Diagnostic::error(code::HEADER, message).at(extra.span);
         if let Some(part) = extra.text.strip_prefix('-') {
-            error = error.note(format!("'{}' is no address; was the name meant to be '{name}-{part}'?", extra.text));
+            error = error
+                .note(format!("'{}' is no address; was the name meant to be '{name}-{part}'?", extra.text));
         } else if extra.text == "from" {
             error = error.note("`from` is followed by the name of a defaults section");
         } else if let Err(reason) = addresses {
@@ -142,8 +147,13 @@ impl Lowering<'_> {
     }
 
     fn inherit_from(&mut self, base: &Word, proxy: &ProxyDraft, defaults: &mut DefaultsStack) -> Settings {
-        let shown = format!("{} '{}'", if proxy.kind == SectionKind::Listen { "listen" } else { proxy.kind.word() }, proxy.name);
-        let same_name: Vec<_> = defaults.sections.iter().filter(|(section, _)| section.name == base.text).collect();
+        let shown = format!(
+            "{} '{}'",
+            if proxy.kind == SectionKind::Listen { "listen" } else { proxy.kind.word() },
+            proxy.name
+        );
+        let same_name: Vec<_> =
+            defaults.sections.iter().filter(|(section, _)| section.name == base.text).collect();
         if let [(first, _), (second, _), ..] = same_name[..] {
             let (one, two) = (self.place(first.span), self.place(second.span));
             let message = format!(
@@ -155,7 +165,11 @@ impl Lowering<'_> {
         }
         let found = defaults.sections.iter_mut().find(|(section, _)| section.name == base.text);
         let Some((section, used)) = found else {
-            self.error(code::FROM, base.span, format!("defaults section '{}' not found for {shown}.", base.text));
+            self.error(
+                code::FROM,
+                base.span,
+                format!("defaults section '{}' not found for {shown}.", base.text),
+            );
             return Settings::default();
         };
         let (settings, at) = (section.settings.clone(), section.span);

@@ -43,9 +43,11 @@ impl Lowering<'_> {
                         let message = "'http-check send' : unable to add http-check send rule at step 2 (missing \
                                        connect rule).";
                         let error = Diagnostic::error(code::NOT_YET, message).at(line.span);
-                        self.report.push(error.related(before.span, "the first send").note(
-                            "checks of several steps (`http-check connect`) are not served yet",
-                        ));
+                        self.report.push(
+                            error
+                                .related(before.span, "the first send")
+                                .note("checks of several steps (`http-check connect`) are not served yet"),
+                        );
                     }
                     settings.http_check_send = Some(Said::new(send, line.span));
                 }

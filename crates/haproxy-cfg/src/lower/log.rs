@@ -3,13 +3,14 @@
 use super::draft::{Draft, Said};
 use super::statement::{Polarity, Statement};
 use super::{LogChoice, Lowering, code};
+use crate::Word;
 use crate::address::parse_log;
 use crate::model::{Global, Logger, LoggerFormat, LoggerRef};
-use crate::Word;
 
 const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "auth2", "ftp", "ntp", "audit",
-    "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "auth2", "ftp", "ntp",
+    "audit", "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
 ];
 const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
 
@@ -201,7 +202,9 @@ impl Lowering<'_> {
         in_defaults: bool,
         line: &Statement<'_>,
     ) {
-        if let Some(before) = slot.as_ref().filter(|before| in_defaults && before.value.name() != choice.name()) {
+        if let Some(before) =
+            slot.as_ref().filter(|before| in_defaults && before.value.name() != choice.name())
+        {
             let message = format!(
                 "'{}' overrides previous '{}' in 'defaults' section.",
                 choice.name(),

@@ -76,7 +76,8 @@ impl Lowering<'_> {
         }
         let mut name = written;
         if let Some((_, new)) = OLD_NAMES.iter().find(|(old, _)| *old == written) {
-            let message = format!("option '{written}' is deprecated. please use 'option {new}' if absolutely needed.");
+            let message =
+                format!("option '{written}' is deprecated. please use 'option {new}' if absolutely needed.");
             self.warning(code::OLD_NAME, span, message);
             name = new;
         }
@@ -91,7 +92,13 @@ impl Lowering<'_> {
         }
     }
 
-    fn served_option(&mut self, line: &Statement<'_>, name: &str, settings: &mut Settings, in_defaults: bool) {
+    fn served_option(
+        &mut self,
+        line: &Statement<'_>,
+        name: &str,
+        settings: &mut Settings,
+        in_defaults: bool,
+    ) {
         let on = line.polarity == Polarity::Plain;
         if let Some(slot) = switch(&mut settings.options, name) {
             if self.no_arguments(line) {
@@ -206,7 +213,8 @@ impl Lowering<'_> {
                 } else {
                     format!("invalid parameter '{other}'.")
                 };
-                let message = format!("{what} option '{name}' expects 'preserve', 'reject' or 'delete' option.");
+                let message =
+                    format!("{what} option '{name}' expects 'preserve', 'reject' or 'delete' option.");
                 self.error(code::CHOICE, line.argument_span(1), message);
                 return None;
             }
@@ -225,8 +233,7 @@ impl Lowering<'_> {
                     continue;
                 }
                 _ => {
-                    let message =
-                        "'option forwardfor' only supports optional values: 'except', 'header' and 'if-none'.";
+                    let message = "'option forwardfor' only supports optional values: 'except', 'header' and 'if-none'.";
                     self.error(code::CHOICE, word.span, message);
                     return None;
                 }

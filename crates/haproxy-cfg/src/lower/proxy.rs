@@ -57,7 +57,8 @@ impl Lowering<'_> {
             return self.warning(code::OTHER_SIDE, line.span, message);
         }
         if word == "server" && proxy.kind == SectionKind::Frontend {
-            let message = format!("'server' not allowed because {} has no backend capability.", proxy.title());
+            let message =
+                format!("'server' not allowed because {} has no backend capability.", proxy.title());
             return self.error(code::MISPLACED, line.span, message);
         }
         let hint = match word {
@@ -133,8 +134,9 @@ impl Lowering<'_> {
             "backlog" => settings.backlog = self.only_number(line).or(settings.backlog),
             "fullconn" => settings.fullconn = self.only_number(line).or(settings.fullconn),
             "retries" => {
-                let missing =
-                    |keyword: &str| format!("'{keyword}' expects an integer argument (dispatch counts for one).");
+                let missing = |keyword: &str| {
+                    format!("'{keyword}' expects an integer argument (dispatch counts for one).")
+                };
                 let Some(word) = self.only(line, missing) else { return };
                 let number = self.number(word, || missing("retries"));
                 settings.retries = number.or(settings.retries);
@@ -188,8 +190,7 @@ impl Lowering<'_> {
             "tcp" => return Some(Mode::Tcp),
             "http" => return Some(Mode::Http),
             "health" => {
-                let message =
-                    "'mode health' doesn't exist anymore. Please use 'http-request return status 200' instead.";
+                let message = "'mode health' doesn't exist anymore. Please use 'http-request return status 200' instead.";
                 self.error(code::REMOVED, span, message);
             }
             name @ ("log" | "spop" | "haterm") => {
@@ -249,13 +250,16 @@ impl Lowering<'_> {
 
 /// How a refused line is named: with its action or kind where that says more.
 fn shown(line: &Statement<'_>) -> String {
-    const WITH_SECOND: &[&str] = &["stats", "stick", "tcp-check", "compression", "email-alert", "capture", "persist"];
+    const WITH_SECOND: &[&str] =
+        &["stats", "stick", "tcp-check", "compression", "email-alert", "capture", "persist"];
     let keyword = line.keyword();
     match (keyword, line.text(0), line.text(1)) {
         ("tcp-request" | "tcp-response", first @ ("connection" | "session" | "content"), action) => {
             format!("{keyword} {first} {action}").trim_end().to_owned()
         }
-        (_, first, _) if !first.is_empty() && (RULE_SETS.contains(&keyword) || WITH_SECOND.contains(&keyword)) => {
+        (_, first, _)
+            if !first.is_empty() && (RULE_SETS.contains(&keyword) || WITH_SECOND.contains(&keyword)) =>
+        {
             format!("{keyword} {first}")
         }
         _ => keyword.to_owned(),

@@ -116,7 +116,8 @@ impl Lowering<'_> {
                 if text.is_empty() {
                     return Err("'port' expects a port number as argument.".to_owned());
                 }
-                let port: u16 = text.parse().map_err(|_| format!("'port' expects a port number, got '{text}'."))?;
+                let port: u16 =
+                    text.parse().map_err(|_| format!("'port' expects a port number, got '{text}'."))?;
                 settings.check_port = (port > 0).then_some(port);
             }
             "addr" => {
@@ -140,8 +141,8 @@ impl Lowering<'_> {
                 if text.is_empty() {
                     return Err("'pool-purge-delay' expects <value> as argument.".to_owned());
                 }
-                settings.pool_purge_delay =
-                    parse_time(text, Unit::Millisecond).map_err(|error| time_error(error, keyword, text, server))?;
+                settings.pool_purge_delay = parse_time(text, Unit::Millisecond)
+                    .map_err(|error| time_error(error, keyword, text, server))?;
             }
             _ => return Err(format!("'{keyword}' is known, not served yet")),
         }

@@ -26,7 +26,8 @@ impl Lowering<'_> {
                 }
             }
             other => {
-                let message = format!("'stats' only supports 'socket', 'maxconn' and 'timeout' (got '{other}')");
+                let message =
+                    format!("'stats' only supports 'socket', 'maxconn' and 'timeout' (got '{other}')");
                 self.error(code::CHOICE, line.argument_span(0), message);
             }
         }
@@ -83,7 +84,8 @@ impl Lowering<'_> {
                 }
                 None => {
                     let message = format!("'stats socket' : '{name}' is known, not served yet");
-                    self.report.push(Diagnostic::error(code::NOT_YET, message).at(word.span).note(keyword.doc));
+                    self.report
+                        .push(Diagnostic::error(code::NOT_YET, message).at(word.span).note(keyword.doc));
                 }
             }
         }
