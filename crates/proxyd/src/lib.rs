@@ -1,1 +1,3 @@
 //! The proxy role: sessions and streams over the reactor
+
+pub mod listeners;
