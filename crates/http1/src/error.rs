@@ -33,6 +33,8 @@ pub enum HeadErrorKind {
     FieldValue,
     /// More fields than allowed.
     TooManyFields,
+    /// A start line of more bytes than a whole head may have.
+    TargetTooLong,
     /// More bytes than allowed.
     TooLong,
     /// A Content-Length that is no number, or several that differ.
@@ -61,6 +63,8 @@ impl HeadErrorKind {
     pub const fn status(self) -> u16 {
         match self {
             Self::UnexpectedBody => 413,
+            Self::TargetTooLong => 414,
+            Self::TooLong => 431,
             Self::UnsupportedCoding => 422,
             Self::RestrictedName => 403,
             _ => 400,
@@ -81,6 +85,7 @@ impl fmt::Display for HeadErrorKind {
             Self::FieldName => "invalid field name",
             Self::FieldValue => "invalid field value",
             Self::TooManyFields => "too many fields",
+            Self::TargetTooLong => "request target too long",
             Self::TooLong => "head too long",
             Self::ContentLength => "invalid Content-Length",
             Self::TransferEncoding => "invalid Transfer-Encoding",

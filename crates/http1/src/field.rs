@@ -10,6 +10,12 @@ pub struct Span {
 }
 
 impl Span {
+    /// Offsets beyond 4 GiB cannot occur: heads are bounded far below.
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        Self { start: clamp(start), end: clamp(end) }
+    }
+
     /// The bytes; empty when `buf` is shorter than the buffer that was parsed.
     #[must_use]
     #[inline]
@@ -21,7 +27,7 @@ impl Span {
     #[must_use]
     #[inline]
     pub const fn len(self) -> usize {
-        (self.end - self.start) as usize
+        self.end.saturating_sub(self.start) as usize
     }
 
     /// No bytes.

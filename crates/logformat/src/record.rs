@@ -73,10 +73,34 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// The times between the marks.
+    /// The times between the marks. Each is a difference of whole milliseconds since `begin`, so that they add up.
     pub fn timers(&self) -> Timers {
-        Timers::default()
+        let at = |mark: Option<Instant>| mark.map_or(-1, |mark| millis(mark, self.begin));
+        let between = |from: i64, to: i64| if to >= 0 { to - from } else { -1 };
+        let handshake = i64::from(self.handshake);
+        let idle = self.idle.map_or(-1, i64::from);
+        let before = if idle >= 0 { idle + handshake } else { 0 };
+        let (request, queue) = (at(self.request), at(self.queue));
+        let (connect, response) = (at(self.connect), at(self.response));
+        let total = millis(self.close, self.begin);
+        Timers {
+            handshake,
+            idle,
+            request: between(idle + handshake, request),
+            until_request: request,
+            queue: between(request, queue),
+            connect: between(queue, connect),
+            response: between(connect, response),
+            data: if response >= 0 { total - response } else { -1 },
+            active: total - before,
+            total,
+            user: total - idle.max(0),
+        }
     }
+}
+
+fn millis(mark: Instant, begin: Instant) -> i64 {
+    i64::try_from(mark.since(begin).as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Default for Timers {
@@ -225,5 +249,57 @@ impl Default for Record<'_> {
             tls_cipher: None,
             tls_version: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_nanos(5_000_000_000 + micros * 1_000)
+    }
+
+    #[test]
+    fn a_whole_exchange() {
+        let marks = Marks {
+            begin: at(0),
+            handshake: 3,
+            idle: Some(10),
+            request: Some(at(15_900)),
+            queue: Some(at(15_950)),
+            connect: Some(at(17_000)),
+            response: Some(at(30_500)),
+            close: at(41_999),
+        };
+        let expected = Timers {
+            handshake: 3,
+            idle: 10,
+            request: 2,
+            until_request: 15,
+            queue: 0,
+            connect: 2,
+            response: 13,
+            data: 11,
+            active: 28,
+            total: 41,
+            user: 31,
+        };
+        let timers = marks.timers();
+        assert_eq!(timers, expected);
+        let sum = timers.request + timers.queue + timers.connect + timers.response + timers.data;
+        assert_eq!(sum, timers.active);
+    }
+
+    #[test]
+    fn phases_not_reached() {
+        let marks = Marks { begin: at(0), close: at(7_000), ..Marks::default() };
+        let timers = marks.timers();
+        assert_eq!((timers.idle, timers.request, timers.queue, timers.connect), (-1, -1, -1, -1));
+        assert_eq!((timers.response, timers.data, timers.active, timers.total), (-1, -1, 7, 7));
+
+        let refused = Marks { idle: Some(1), request: Some(at(2_000)), queue: Some(at(2_000)), ..marks };
+        let timers = refused.timers();
+        assert_eq!((timers.request, timers.queue, timers.connect, timers.active), (1, 0, -1, 6));
     }
 }

@@ -1,1 +1,0 @@
-//! Trailer fields of a chunked body.
