@@ -3,15 +3,7 @@
 //! [`Session`] is the conversation with one client, without a socket: lines in, bytes out. What it reports comes from
 //! a [`Source`], which the program implements over the running proxy.
 
-mod command;
-mod info;
-mod keywords;
-mod session;
-mod stat;
 
-pub use info::Info;
-pub use session::{Ending, Reply, Session};
-pub use stat::{Filter, Kind, ProxyRow, Row, csv};
 
 /// Where answers come from.
 pub trait Source {
