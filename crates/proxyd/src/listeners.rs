@@ -6,6 +6,7 @@
 //!
 //! A socket that is inherited is used as it is, with the connections that wait in it: that is how a reload loses none.
 
+use crate::run::Bound;
 use diag::{Code, Diagnostic, Form};
 use haproxy_cfg::model::{Address, Bind, Config, Place, Proxy, ProxyKind, StatsSocket};
 use reactor::{ListenOptions, Listener, SockAddr, process};
@@ -19,18 +20,6 @@ const CANNOT_BIND: Code = Code("H0901");
 const BACKLOG: u32 = 1_024;
 /// Bytes of the name of an `abns@` address, which HAProxy pads with zeros to the whole `sun_path`.
 const ABSTRACT_NAME: usize = 107;
-
-/// The sockets of one `bind` address, listening.
-#[derive(Debug)]
-pub struct Bound {
-    /// Index into [`Config::proxies`].
-    pub proxy: usize,
-    /// Index into the proxy's `binds`.
-    pub bind: usize,
-    /// Never empty. Thread `t` of `n` serves `sockets[t]`; it also serves `sockets[t + n]`, `sockets[t + 2n]` … when a
-    /// reload left more queues than threads, and with fewer sockets than threads all threads share `sockets[0]`.
-    pub sockets: Vec<OwnedFd>,
-}
 
 /// The listening socket of one `stats socket` line.
 #[derive(Debug)]
