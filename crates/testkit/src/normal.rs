@@ -30,6 +30,10 @@ fn stream(bytes: &[u8], side: impl Fn(usize) -> Side) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let (mut at, mut index) = (0, 0);
     while at < bytes.len() {
+        // For the reader: messages begin on a line of their own.
+        if out.last().is_some_and(|&b| b != b'\n') {
+            out.push(b'\n');
+        }
         let Found::Message(message) = message::find(bytes, at, side(index)) else {
             out.extend_from_slice(&partial(&bytes[at..]));
             break;
