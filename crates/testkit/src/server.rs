@@ -291,6 +291,9 @@ fn accept(stream: TcpStream, shared: &Arc<(Mutex<State>, Condvar)>) {
         if let Err(stuck) = perform(&connection.peer, &steps, &signals, &mut Vec::new()) {
             *connection.stuck.lock().unwrap() = Some(stuck);
         }
+        // As servers do: when the other side has ended, end too.
+        while connection.peer.end().is_none() && !connection.peer.wait(crate::DEADLINE, |h| h.end.is_some()) {}
+        connection.peer.shutdown();
     });
 }
 
