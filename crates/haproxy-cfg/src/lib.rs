@@ -1,5 +1,20 @@
 //! The language of haproxy.cfg: text to typed model, with diagnostics.
 //!
-//! Text → [`lines`](lex) of words with spans → sections → [`model`]. Reading never stops at the first error.
+//! Text → [`lex`]: lines of words with spans, expanded from the [`env`] → [`load::read`]: `.if` blocks decided by
+//! [`condition`], lines put together into [`section`]s → [`model`]. Reading never stops at the first error.
 
+pub mod address;
+pub mod code;
+pub mod condition;
+pub mod env;
+pub mod lex;
+pub mod load;
 pub mod model;
+pub mod section;
+pub mod units;
+
+pub use condition::{Context, evaluate_condition};
+pub use env::Environment;
+pub use lex::Word;
+pub use load::{Input, read};
+pub use section::{Document, Line, Section};
