@@ -3,12 +3,18 @@
 use crate::Environment;
 use std::collections::BTreeSet;
 
+mod predicate;
+mod version;
+
+/// Conditions within conditions at most.
+const MAX_DEPTH: usize = 256;
+
 /// What conditions and variables can ask about.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// Variables: those of the process, and what `setenv` and its like made of them.
     pub env: Environment,
-    /// The version of HAProxy whose language this is, for `version_atleast()` and `HAPROXY_*` variables.
+    /// The version of HAProxy whose language this is, for `version_atleast()`.
     pub version: String,
     /// What `feature()` answers yes to: upper-case names such as `THREAD`.
     pub features: BTreeSet<String>,
@@ -18,6 +24,10 @@ pub struct Context {
     pub openssl_version: Option<String>,
     /// What `ssllib_name_startswith()` looks at; empty when there is no TLS library.
     pub ssl_library: String,
+    /// What `awslc_api_*()` compare with; `None` when there is no AWS-LC.
+    pub awslc_api: Option<u32>,
+    /// What `fips_mode` answers.
+    pub fips_mode: bool,
     /// Whether `.diag` speaks (`-dD`).
     pub diagnostics: bool,
 }
@@ -31,6 +41,8 @@ impl Default for Context {
             enabled: BTreeSet::new(),
             openssl_version: None,
             ssl_library: String::new(),
+            awslc_api: None,
+            fips_mode: false,
             diagnostics: false,
         }
     }
@@ -45,17 +57,155 @@ pub struct ConditionError {
     pub offset: usize,
 }
 
-/// Whether `text` holds.
+/// Whether `text` holds. All of it is checked, also what does not decide.
 ///
 /// # Errors
 /// When it is not a condition.
 pub fn evaluate_condition(text: &str, context: &Context) -> Result<bool, ConditionError> {
-    let _ = context;
-    match text.trim() {
-        "" => Ok(false),
-        number => number.parse::<i64>().map(|n| n != 0).map_err(|_| ConditionError {
-            message: "unparsable conditional expression".to_owned(),
-            offset: 0,
+    if text.is_empty() {
+        return Ok(false);
+    }
+    let mut parser = Parser { text, at: 0, context };
+    let value = parser.either(0)?.ok_or_else(|| parser.unparsable("expression", 0, parser.at))?;
+    parser.skip_blanks();
+    match parser.rest().chars().next() {
+        None => Ok(value),
+        Some(found) => Err(ConditionError {
+            message: format!("unexpected character '{found}' at the end of conditional expression '{text}'"),
+            offset: parser.at,
         }),
     }
 }
+
+/// A recursive descent; `Ok(None)` means that there was nothing left to read.
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    context: &'a Context,
+}
+
+type Parsed = Result<Option<bool>, ConditionError>;
+
+impl Parser<'_> {
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    fn skip_blanks(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
+    }
+
+    /// The error that shows the text from byte `from` and points at byte `offset`.
+    fn unparsable(&self, what: &str, from: usize, offset: usize) -> ConditionError {
+        let shown = self.text.get(from..).unwrap_or("");
+        ConditionError { message: format!("unparsable conditional {what} '{shown}'"), offset }
+    }
+
+    /// `A || B`, where each side may hold `&&`.
+    fn either(&mut self, depth: usize) -> Parsed {
+        let Some(mut value) = self.both(depth)? else { return Ok(None) };
+        while self.operator("||") {
+            let operator = self.at;
+            self.at += 2;
+            match self.both(depth)? {
+                Some(right) => value |= right,
+                None => return Ok(self.back_to(operator)),
+            }
+        }
+        Ok(Some(value))
+    }
+
+    /// `A && B`.
+    fn both(&mut self, depth: usize) -> Parsed {
+        let Some(mut value) = self.term(depth)? else { return Ok(None) };
+        while self.operator("&&") {
+            let operator = self.at;
+            self.at += 2;
+            match self.term(depth)? {
+                Some(right) => value &= right,
+                None => return Err(self.unparsable("expression", operator, operator)),
+            }
+        }
+        Ok(Some(value))
+    }
+
+    /// An operator without a right side is where the error points.
+    fn back_to(&mut self, at: usize) -> Option<bool> {
+        self.at = at;
+        None
+    }
+
+    fn operator(&mut self, operator: &str) -> bool {
+        self.skip_blanks();
+        self.rest().starts_with(operator)
+    }
+
+    /// `!`s, then a number, a condition in parentheses or a predicate.
+    fn term(&mut self, depth: usize) -> Parsed {
+        self.skip_blanks();
+        let start = self.at;
+        if self.rest().is_empty() {
+            return Ok(None);
+        }
+        if depth >= MAX_DEPTH {
+            return Err(self.unparsable("sub-expression", start, start));
+        }
+        let mut negated = false;
+        while self.rest().starts_with('!') {
+            negated = !negated;
+            self.at += 1;
+            self.skip_blanks();
+        }
+        if let Some((nonzero, length)) = integer(self.rest()) {
+            self.at += length;
+            return Ok(Some(nonzero != negated));
+        }
+        let value = if self.rest().starts_with('(') {
+            self.at += 1;
+            self.skip_blanks();
+            let inner = self.either(depth + 1)?.ok_or_else(|| self.unparsable("expression", start, start))?;
+            self.skip_blanks();
+            if !self.rest().starts_with(')') {
+                let shown = self.text.get(start..).unwrap_or("");
+                let message = format!("expected ')' after conditional expression '{shown}'");
+                return Err(ConditionError { message, offset: start });
+            }
+            self.at += 1;
+            inner
+        } else {
+            match predicate::evaluate(self.rest(), self.context) {
+                Some(Ok((value, length))) => {
+                    self.at += length;
+                    value
+                }
+                Some(Err((message, offset))) => {
+                    return Err(ConditionError { message, offset: self.at + offset });
+                }
+                None => return Err(self.unparsable("expression", start, start)),
+            }
+        };
+        Ok(Some(value != negated))
+    }
+}
+
+/// Whether the integer at the beginning of `text` is other than zero, and its length: decimal, `0` octal or `0x`
+/// hexadecimal, with a sign, as C's `strtol` in base 0. `None` when there is none.
+fn integer(text: &str) -> Option<(bool, usize)> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let sign = text.len() - unsigned.len();
+    let digits =
+        |text: &str, radix: u32| text.len() - text.trim_start_matches(|c: char| c.is_digit(radix)).len();
+    let hex = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X"));
+    let (prefix, body, radix) = match hex {
+        Some(body) if digits(body, 16) > 0 => (2, body, 16),
+        _ if unsigned.starts_with('0') => (0, unsigned, 8),
+        _ => (0, unsigned, 10),
+    };
+    let length = digits(body, radix);
+    let nonzero = body.get(..length)?.chars().any(|c| c != '0');
+    (length > 0).then_some((nonzero, sign + prefix + length))
+}
+
+#[cfg(test)]
+mod tests;

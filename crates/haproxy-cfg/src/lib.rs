@@ -4,12 +4,17 @@
 //! [`condition`], lines put together into [`section`]s → [`model`]. Reading never stops at the first error.
 
 pub mod address;
+mod checks;
 pub mod code;
 pub mod condition;
+mod directive;
 pub mod env;
+pub mod keywords;
 pub mod lex;
 pub mod load;
+mod lower;
 pub mod model;
+mod parse;
 pub mod section;
 pub mod units;
 
@@ -17,4 +22,5 @@ pub use condition::{Context, evaluate_condition};
 pub use env::Environment;
 pub use lex::Word;
 pub use load::{Input, read};
+pub use parse::{Machine, Parsed, parse, parse_on};
 pub use section::{Document, Line, Section};

@@ -48,7 +48,6 @@ pub const KEYWORDS: &[&str] = &[
     "acme",
     "backend",
     "cache",
-    "crt-list",
     "crt-store",
     "defaults",
     "fcgi-app",

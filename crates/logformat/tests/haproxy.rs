@@ -3,6 +3,14 @@
 //! HAProxy logs the facts of a stream (ports, times, counters) and after them a format under test; a [`Record`] made of
 //! the facts must render to the rest.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
 use ek_time::WallTime;
 use logformat::{
     Endpoint, Format, Frame, Framer, HTTP_CLF_LOG, HTTP_LOG, Mode, Record, Renderer, TCP_LOG, Timers,
@@ -35,7 +43,7 @@ impl Haproxy {
         let path = std::env::temp_dir().join(format!("logformat-{name}-{}.cfg", std::process::id()));
         std::fs::write(&path, config).unwrap();
         let child = Command::new("haproxy")
-            .args(["-db", "-q", "-f"])
+            .args(["-db", "-f"])
             .arg(&path)
             .env("TZ", "XXX-05:30")
             .stdin(Stdio::from(OwnedFd::from(listener)))
@@ -53,6 +61,7 @@ impl Haproxy {
         let mut response = Vec::new();
         // A reset after the response is as good an end.
         let _ = client.read_to_end(&mut response);
+        drop(client);
         (address, self.line())
     }
 
@@ -153,9 +162,10 @@ fn compare(line: &str, format: &str, mode: Mode, rest: &Record<'_>) {
         frontend: "fe",
         ..*rest
     };
+    // The marker too, so that a space after it is no leading one.
     let mut ours = Vec::new();
-    Renderer::new().render(&Format::compile(format, mode).unwrap(), &record, &mut ours);
-    assert_eq!(String::from_utf8(ours).unwrap(), theirs, "by {format}");
+    Renderer::new().render(&Format::compile(&format!("@@{format}"), mode).unwrap(), &record, &mut ours);
+    assert_eq!(String::from_utf8(ours).unwrap(), format!("@@{theirs}"), "by {format}");
 }
 
 fn quoted(format: &str) -> String {
@@ -166,23 +176,24 @@ fn http_config(format: &str, backend: &str) -> String {
     let format = quoted(&format!("{HTTP_FACTS}{format}"));
     format!(
         "global\n  log LOGS len 4096 local0\n  node here\ndefaults\n  mode http\n  log global\n  timeout client 5s\n  \
-         timeout server 5s\n  timeout connect 5s\n  option http-server-close\nfrontend fe\n  bind FRONT\n  \
+         timeout server 5s\n  timeout connect 5s\n  option http-server-close\n  option accept-invalid-http-request\nfrontend fe\n  bind FRONT\n  \
          unique-id-format %{{+X}}o-%pid-%rt\n  capture request header X-A len 40\n  \
          capture request header X-B len 10\n  capture response header Server len 20\n  \
          capture cookie who len 20\n  log-format {format}\n  default_backend be\nbackend be\n{backend}"
     )
 }
 
-/// Formats that show every alias, alone and with each flag.
+/// Formats that show every alias, alone and with each flag. (No space beside what may be empty and 3.0 changed: there
+/// HAProxy writes one space, before it wrote two after an empty `%HPO` or `%HQ`.)
 const HTTP_FORMATS: &[&str] = &[
     HTTP_LOG,
     HTTP_CLF_LOG,
-    "  %ci  [%t]   %hs %hr %hrl %hsl  %HM %HP %HPO %HQ %HU %HV %% %{+Q}HU",
+    "  %ci  [%t]   %hs %hr %hrl %hsl  %HM|%HP|%HPO|%HQ|%HU|%HV %% %{+Q}HU",
     "%{+Q}o %ci %cp %t %T %Tl %f %ft %b %s %CC %CS %ts %tsc %hr %hrl %hs %hsl %HM %HQ %r %ID %sslc %sslv",
     "%{+X}o %ci %cp %fi %fp %bi %bp %si %sp %Ts %ms %rt %lc %pid %Tt %ST %B",
     "%{+E}o %r %hr %CC %{+Q,-E}CS %{+E,+Q}b",
     "%T %Tl %Ts %trg %trl %tr %t.%ms %fi:%fp %bi:%bp %si:%sp %U %B %Th/%Ti/%TR/%Tq/%Tw/%Tc/%Tr/%Td/%Ta/%Tt/%Tu",
-    "a%{+Q}ob%{-Q}oc %hr%hs%hr d %sslc%sslv %ts%tsc%H",
+    "a%{+Q}o b%{-Q}o c %hr%hs%hr d %sslc%sslv %ts%tsc%H",
 ];
 
 const RESPONSE: &[u8] =
@@ -242,7 +253,7 @@ fn requests_that_reach_no_server() {
         compare(&line, format, Mode::Http, &record);
 
         // Refused before there is a stream: neither request line nor captures.
-        let (_, line) = haproxy.exchange(b"GET / HTTP/1.1\r\nBad Name: x\r\n\r\n");
+        let (_, line) = haproxy.exchange(b"nonsense\r\n\r\n");
         compare(&line, format, Mode::Http, &base);
     }
 }
@@ -283,8 +294,10 @@ fn connect_and_error_lines() {
     assert_eq!(String::from_utf8(ours).unwrap(), line);
     drop(haproxy);
 
-    let haproxy =
-        Haproxy::start("error", &config.replace("name here", "name here accept-proxy").replace("EXTRA", ""));
+    let haproxy = Haproxy::start(
+        "error",
+        &config.replace("name here", "name here accept-proxy").replace("EXTRA", "  option httplog\n"),
+    );
     let (client, line) = haproxy.exchange(b"no proxy protocol\r\n");
     let mut ours = Vec::new();
     let record = Record { client: Endpoint::Ip(client), ..record };
@@ -333,6 +346,8 @@ fn frames() {
                 let mut ours = Vec::new();
                 framer.frame(WallTime::default(), 3, message.as_bytes(), &mut ours);
                 let ours = String::from_utf8(ours).unwrap();
+                // Before 3.0 the line end of a line with a header came on top of the length.
+                let theirs = if theirs.len() > length { theirs.replacen('x', "", 1) } else { theirs };
                 assert_eq!(undated(&ours), undated(&theirs), "{name} {hostname:?} {length}");
                 assert_eq!(ours.len(), theirs.len(), "{name} {hostname:?} {length}");
             }

@@ -11,6 +11,7 @@ pub mod counters;
 pub mod gate;
 pub mod health;
 pub mod http;
+pub mod listeners;
 pub mod log;
 pub mod pool;
 pub mod pump;

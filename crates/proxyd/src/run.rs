@@ -21,7 +21,8 @@ pub struct Bound {
     pub proxy: usize,
     /// Index into that proxy's binds.
     pub bind: usize,
-    /// One socket for each worker, or a single one that all share.
+    /// One socket for each worker, or a single one that all share. A reload with fewer workers than before leaves more
+    /// sockets than workers: each has connections waiting, so all are served.
     pub sockets: Vec<OwnedFd>,
 }
 
@@ -80,9 +81,11 @@ type Share = Vec<(usize, usize, OwnedFd)>;
 fn share_out(listeners: Vec<Bound>, threads: usize) -> io::Result<Vec<Share>> {
     let mut shares: Vec<Share> = std::iter::repeat_with(Vec::new).take(threads).collect();
     for Bound { proxy, bind, sockets } in listeners {
-        if sockets.len() == threads {
-            for (share, socket) in shares.iter_mut().zip(sockets) {
-                share.push((proxy, bind, socket));
+        if sockets.len() >= threads {
+            for (index, socket) in sockets.into_iter().enumerate() {
+                if let Some(share) = shares.get_mut(index % threads) {
+                    share.push((proxy, bind, socket));
+                }
             }
         } else if let Some(socket) = sockets.into_iter().next() {
             for share in &mut shares {
