@@ -213,7 +213,9 @@ impl Lexer<'_, '_> {
 
     fn too_many_words(&self, start: usize) -> Problem {
         let (last, at) = self.words.last().map_or(("", 0), |word| (word.as_str(), word.span.start as usize));
-        let position = at.saturating_sub(self.origin) + 1;
+        // Unlike all others, this position is counted from the first word.
+        let first = self.words.first().map_or(0, |word| word.span.start as usize);
+        let position = at.saturating_sub(first) + 1;
         let message =
             format!("too many words, truncating after word {MAX_WORDS}, position {position}: <{last}>.");
         Problem { code: code::TOO_MANY_WORDS, message, at: start, placed: true }

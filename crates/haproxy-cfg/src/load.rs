@@ -233,26 +233,33 @@ fn span(file: FileId, start: usize, end: usize) -> Span {
 fn change_environment(env: &mut Environment, line: &Line, report: &mut Report) {
     let keyword = line.keyword();
     let arguments = line.arguments();
-    let mut refuse = |text: String, at: Span, form: Form| {
-        report.push(Diagnostic::error(code::ENVIRONMENT, text).at(at).form(form));
-    };
     match keyword {
         "setenv" | "presetenv" => {
             let (Some(name), Some(value)) =
                 (arguments.first(), arguments.get(1).filter(|v| !v.as_str().is_empty()))
             else {
-                refuse(format!("'{keyword}' expects a name and a value."), line.span, Form::Line);
+                report.push(refusal(
+                    format!("'{keyword}' expects a name and a value."),
+                    line.span,
+                    Form::Line,
+                ));
                 return;
             };
             if name.as_str().contains('=') {
                 let text = format!("'{keyword}' failed on variable '{}' : Invalid argument.", name.as_str());
-                refuse(text, name.span, Form::Line);
+                report.push(refusal(text, name.span, Form::Line));
+                return;
+            }
+            if let Some(extra) = arguments.get(3) {
+                let text = format!("'{keyword}' cannot handle unexpected argument '{}'.", extra.as_str());
+                report.push(refusal(text, extra.span, Form::Keyword));
                 return;
             }
             if let Some(extra) = arguments.get(2) {
-                let text = format!("'{keyword}' cannot handle unexpected argument '{}'.", extra.as_str());
-                refuse(text, extra.span, Form::Keyword);
-                return;
+                // HAProxy lets this pass.
+                let text = format!("'{keyword}' takes one value, '{}' is not part of it.", extra.as_str());
+                let warning = Diagnostic::warning(code::ENVIRONMENT, text).at(extra.span);
+                report.push(warning.note("put quotes around a value with spaces"));
             }
             if keyword == "setenv" {
                 env.set(name.as_str(), value.bytes());
@@ -261,10 +268,21 @@ fn change_environment(env: &mut Environment, line: &Line, report: &mut Report) {
             }
         }
         "unsetenv" if arguments.is_empty() => {
-            refuse("'unsetenv' expects at least one variable name.".to_owned(), line.span, Form::Line);
+            report.push(refusal(
+                "'unsetenv' expects at least one variable name.".to_owned(),
+                line.span,
+                Form::Line,
+            ));
         }
         "unsetenv" => arguments.iter().for_each(|name| env.unset(name.as_str())),
         "resetenv" => env.reset(&arguments.iter().map(Word::as_str).collect::<Vec<_>>()),
         _ => {}
     }
 }
+
+fn refusal(text: String, at: Span, form: Form) -> Diagnostic {
+    Diagnostic::error(code::ENVIRONMENT, text).at(at).form(form)
+}
+
+#[cfg(test)]
+mod tests;

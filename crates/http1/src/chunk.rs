@@ -124,8 +124,8 @@ impl ChunkDecoder {
         let mut at = 0;
         self.plain = true;
         while let Some(&byte) = buf.get(at) {
-            let here = at;
-            let fail = move |kind| Err(ChunkError { kind, offset: here });
+            let offset = at;
+            let fail = |kind| Err(ChunkError { kind, offset });
             match self.part {
                 Part::Size => {
                     let Some(digit) = char::from(byte).to_digit(16) else {

@@ -110,7 +110,7 @@ fn begin(
         let _ = stream.set_keepalive(reactor::KeepAlive::default());
     }
     let session = Session::new(Rc::clone(worker), Arc::clone(frontend), bind, stream, peer, admission);
-    reactor::spawn(session::serve(session));
+    session::begin(Box::new(session));
 }
 
 /// Reads and throws away what the client still sends, so that closing does not reset the connection before the client

@@ -64,7 +64,7 @@ enum Arrival {
 }
 
 /// Serves one client connection in HTTP mode.
-pub async fn serve(mut session: Session) {
+pub async fn serve(mut session: Box<Session>) {
     let mut kept = None;
     loop {
         let buffer = match kept.take() {
@@ -77,7 +77,7 @@ pub async fn serve(mut session: Session) {
                     if session.streams == 0 && !session.frontend.config.options.http_ignore_probes {
                         reply::bare(&session, 408);
                         no_request(&session, Cause(b'c', b'R'), 408);
-                        linger(&session).await;
+                        Box::pin(linger(&session)).await;
                     }
                     return;
                 }
@@ -91,7 +91,7 @@ pub async fn serve(mut session: Session) {
         match next {
             Next::Request(buffer) => kept = buffer,
             Next::Close => return,
-            Next::Linger => return linger(&session).await,
+            Next::Linger => return Box::pin(linger(&session)).await,
         }
     }
 }

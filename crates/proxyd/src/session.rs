@@ -106,10 +106,10 @@ impl Drop for Session {
     }
 }
 
-/// Serves one client connection.
-pub async fn serve(session: Session) {
+/// Serves one client connection in a task of its own. Boxed, since a future holds its arguments twice.
+pub fn begin(session: Box<Session>) {
     match session.frontend.config.mode {
-        Mode::Http => http::serve(session).await,
-        Mode::Tcp => tcp::serve(session).await,
+        Mode::Http => reactor::spawn(http::serve(session)),
+        Mode::Tcp => reactor::spawn(tcp::serve(session)),
     }
 }

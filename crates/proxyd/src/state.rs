@@ -7,7 +7,7 @@ use crate::http::Pages;
 use ek_time::{Instant, WallTime};
 use haproxy_cfg::model;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// One generation of the configuration, running.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ pub struct Process {
     pub connection_rate: Rate,
     /// Where acceptors wait for [`Process::connections`].
     pub gate: Gate,
-    /// Log lines that could not be sent.
-    pub dropped_logs: AtomicU64,
+    /// What the workers' log targets share: counts, and the descriptors written to.
+    pub logs: Arc<crate::log::Outputs>,
     /// Set by a soft stop: no new connections, idle ones are closed.
     pub stopping: AtomicBool,
     /// When the process started serving.
@@ -100,7 +100,7 @@ impl State {
                 connections: Gauge::default(),
                 connection_rate: Rate::default(),
                 gate: Gate::default(),
-                dropped_logs: AtomicU64::new(0),
+                logs: Arc::default(),
                 stopping: AtomicBool::new(false),
                 started: reactor::now(),
                 started_at: reactor::wall(),

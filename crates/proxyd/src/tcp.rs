@@ -10,7 +10,7 @@ use reactor::{Buffer, Stream};
 use std::sync::Arc;
 
 /// Serves one client connection in TCP mode.
-pub async fn serve(session: Session) {
+pub async fn serve(session: Box<Session>) {
     let mut trace = Trace::new(session.begin, session.accepted);
     trace.status = 0;
     trace.marks.idle = Some(0);

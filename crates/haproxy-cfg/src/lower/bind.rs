@@ -42,6 +42,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn bind(&mut self, line: &Statement<'_>, proxy: &mut ProxyDraft) {
+        proxy.bind_said = true;
         let Some(address) = line.argument(0) else {
             let message = "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments.";
             return self.error(code::MISSING, line.span, message);

@@ -103,6 +103,8 @@ pub(crate) struct ProxyDraft {
     pub(crate) id: Option<Said<u32>>,
     pub(crate) description: Option<String>,
     pub(crate) binds: Vec<BindDraft>,
+    /// Whether an address was given at all, even a wrong one.
+    pub(crate) bind_said: bool,
     pub(crate) servers: Vec<ServerDraft>,
 }
 

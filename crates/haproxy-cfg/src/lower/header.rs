@@ -67,6 +67,7 @@ impl Lowering<'_> {
             id: None,
             description: None,
             binds: Vec::new(),
+            bind_said: false,
             servers: Vec::new(),
         };
         match rest {

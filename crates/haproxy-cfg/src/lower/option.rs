@@ -18,6 +18,10 @@ const HTTP_ONLY: &[&str] = &[
     "prefer-last-server",
 ];
 
+/// Options that cannot stand after `no` or `default`.
+const NO_NEGATION: &[&str] =
+    &["forwardfor", "http-restrict-req-hdr-names", "httpchk", "httplog", "tcpka", "tcplog"];
+
 /// Old names, with the new ones.
 const OLD_NAMES: &[(&str, &str)] = &[
     ("accept-invalid-http-request", "accept-unsafe-violations-in-http-request"),
@@ -65,6 +69,10 @@ impl Lowering<'_> {
         };
         if keyword.status != Status::Served {
             return self.not_lowered(keyword, &format!("option {written}"), span);
+        }
+        if line.polarity != Polarity::Plain && NO_NEGATION.contains(&written) {
+            let message = format!("negation/default is not supported for option '{written}'.");
+            return self.error(code::NEGATION, line.span, message);
         }
         if matches!(written, "httplog" | "tcplog") && proxy.kind == SectionKind::Backend {
             let message =
@@ -134,10 +142,6 @@ impl Lowering<'_> {
                 }
             }
             "redispatch" => self.redispatch(line, &mut settings.options.redispatch),
-            _ if !on => {
-                let message = format!("negation/default is not supported for option '{name}'.");
-                self.error(code::NEGATION, line.span, message);
-            }
             "tcpka" => {
                 if self.no_arguments(line) {
                     settings.options.tcpka_client = true;

@@ -195,8 +195,5 @@ fn time_error(error: UnitError, keyword: &str, text: &str, server: &str) -> Stri
         UnitError::Overflow => format!(
             "timer overflow in argument <{text}> to <{keyword}> of server {server}, maximum value is 2147483647 ms (~24.8 days)."
         ),
-        UnitError::Underflow => format!(
-            "timer underflow in argument <{text}> to <{keyword}> of server {server}, minimum non-null value is 1 ms."
-        ),
     }
 }

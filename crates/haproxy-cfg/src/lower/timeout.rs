@@ -48,18 +48,7 @@ impl Lowering<'_> {
 
     /// Says what is wrong with the time `word` of `keyword`.
     pub(super) fn bad_time(&mut self, error: UnitError, word: &Word, keyword: &str) {
-        let text = &word.text;
-        let message = match error {
-            UnitError::Empty => format!("'{keyword}' expects <time> as argument."),
-            UnitError::Unexpected(found) => format!("unexpected character '{found}' in '{keyword}'"),
-            UnitError::Overflow => format!(
-                "timer overflow in argument '{text}' to '{keyword}' (maximum value is 2147483647 ms or ~24.8 days)"
-            ),
-            UnitError::Underflow => {
-                format!("timer underflow in argument '{text}' to '{keyword}' (minimum value is 1 ms)")
-            }
-        };
-        self.error(code::TIME, word.span, message);
+        self.error(code::TIME, word.span, error.timer_message(&word.text, keyword));
     }
 }
 
