@@ -3,8 +3,6 @@
 //! [`Session`] is the conversation with one client, without a socket: lines in, bytes out. What it reports comes from
 //! a [`Source`], which the program implements over the running proxy.
 
-
-
 /// Where answers come from.
 pub trait Source {
     /// The figures of `show info`.

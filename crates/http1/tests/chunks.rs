@@ -17,8 +17,8 @@ fn decode(body: &[u8]) -> Result<Decoded, (Kind, usize)> {
                 data.extend_from_slice(&rest[range]);
                 at += consumed;
             }
-            Ok(ChunkStep::End { consumed, trailers: range }) => {
-                decoder.write_trailers(&rest[range], &mut trailers);
+            Ok(ChunkStep::End { consumed, .. }) => {
+                decoder.write_trailers(rest, &mut trailers);
                 return Ok((data, at + consumed, trailers));
             }
             Ok(ChunkStep::NeedMore { .. }) => panic!("partial: {}", body.escape_ascii()),

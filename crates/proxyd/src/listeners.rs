@@ -96,7 +96,11 @@ impl Inherited {
 ///
 /// # Errors
 /// One diagnostic, in HAProxy's words, for every address that cannot be bound; then nothing new stays bound.
-pub fn bind_all(config: &Config, threads: usize, inherited: &Inherited) -> Result<Vec<Bound>, Vec<Diagnostic>> {
+pub fn bind_all(
+    config: &Config,
+    threads: usize,
+    inherited: &Inherited,
+) -> Result<Vec<Bound>, Vec<Diagnostic>> {
     let (mut bound, mut errors) = (Vec::new(), Vec::new());
     let reuse = !config.global.noreuseport;
     let threads = if reuse { threads.max(1) } else { 1 };
@@ -118,12 +122,8 @@ pub fn bind_all(config: &Config, threads: usize, inherited: &Inherited) -> Resul
 pub fn bind_stats(config: &Config, inherited: &Inherited) -> Result<Vec<BoundStats>, Vec<Diagnostic>> {
     let (mut bound, mut errors) = (Vec::new(), Vec::new());
     for (index, stats) in config.global.stats_sockets.iter().enumerate() {
-        let options = ListenOptions {
-            mode: stats.mode,
-            uid: stats.uid,
-            gid: stats.gid,
-            ..ListenOptions::default()
-        };
+        let options =
+            ListenOptions { mode: stats.mode, uid: stats.uid, gid: stats.gid, ..ListenOptions::default() };
         let held = inherited.find(&Key::of_stats(stats)).map(|held| held.into_iter().next());
         match held.and_then(|held| held.map_or_else(|| listen(&stats.address, &options), Ok)) {
             Ok(socket) => bound.push(BoundStats { index, socket }),

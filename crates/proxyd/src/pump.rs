@@ -86,53 +86,103 @@ struct Batch {
     last: bool,
 }
 
+/// Reads in a row before other tasks have their turn.
+const TURNS: u32 = 16;
+
 /// Data pieces of one batch; with the framing around them they fit one `sendmsg`.
 const PIECES: usize = 32;
 
 impl Pump<'_> {
-    /// Moves the whole body; `head` goes out before its first byte, in the same send when it can. Returns the number
-    /// of trailer bytes counted as HAProxy counts them in `%B`.
+    /// Moves the whole body; `head` goes out before its first byte, in the same send when it can.
     ///
     /// # Errors
     /// The side that failed. What was written stays written.
-    pub async fn run(mut self, head: &[u8]) -> Result<(), Fault> {
-        let mut head = head;
-        loop {
+    pub async fn run(self, head: &[u8]) -> Result<(), Fault> {
+        if matches!(self.left, Left::Chunks(_)) || self.framed == Framed::Chunks {
+            // Boxed: few bodies are chunked, and every exchange would have to make room for it.
+            Box::pin(self.run_chunked(head)).await
+        } else {
+            self.run_plain(head).await
+        }
+    }
+
+    /// A body that is written as it is read.
+    async fn run_plain(mut self, mut head: &[u8]) -> Result<(), Fault> {
+        for turn in 1_u32.. {
+            let available = self.buffer.data().len();
+            let take = match *self.left {
+                Left::Length(left) => available.min(usize::try_from(left).unwrap_or(usize::MAX)),
+                Left::UntilClose => available,
+                Left::Nothing | Left::Chunks(_) => 0,
+            };
+            self.write_pair(head, take).await?;
+            head = &[];
+            if take > 0 {
+                self.buffer.consume(take);
+                (self.moved)(take as u64);
+                self.left.shorten(take as u64);
+            }
+            if matches!(self.left, Left::Nothing) {
+                return Ok(());
+            }
+            if self.splice_pays() {
+                self.splice_rest().await?;
+            } else if self.read().await? == 0 {
+                return self.at_end();
+            }
+            if turn % TURNS == 0 {
+                reactor::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// A body that is read or written in chunks.
+    async fn run_chunked(mut self, mut head: &[u8]) -> Result<(), Fault> {
+        for turn in 1_u32.. {
             let batch = self.next_batch()?;
             if !head.is_empty() || !batch.is_empty() {
                 self.write(head, &batch).await?;
                 head = &[];
-                self.buffer.consume(batch.consumed);
-                if batch.payload > 0 {
-                    (self.moved)(batch.payload);
-                }
-            } else {
-                self.buffer.consume(batch.consumed);
+            }
+            self.buffer.consume(batch.consumed);
+            if batch.payload > 0 {
+                (self.moved)(batch.payload);
             }
             if batch.last {
                 return Ok(());
             }
-            if self.buffer.is_empty() && self.splice_pays() {
-                self.splice_rest().await?;
-                if matches!(self.left, Left::Nothing) {
-                    return Ok(());
-                }
-                continue;
-            }
             if self.read().await? == 0 {
-                return match self.left {
-                    Left::UntilClose => {
-                        *self.left = Left::Nothing;
-                        if self.framed == Framed::Chunks {
-                            let end = Batch { tail: b"0\r\n\r\n".to_vec(), ..Batch::default() };
-                            self.write(&[], &end).await?;
-                        }
-                        Ok(())
-                    }
-                    _ => Err(Fault::Truncated),
-                };
+                self.at_end()?;
+                if self.framed == Framed::Chunks {
+                    let end = Batch { tail: b"0\r\n\r\n".to_vec(), ..Batch::default() };
+                    self.write(&[], &end).await?;
+                }
+                return Ok(());
+            }
+            if turn % TURNS == 0 {
+                reactor::yield_now().await;
             }
         }
+        Ok(())
+    }
+
+    /// The reader's stream ended: whether the body may.
+    fn at_end(&mut self) -> Result<(), Fault> {
+        if !matches!(self.left, Left::UntilClose) {
+            return Err(Fault::Truncated);
+        }
+        *self.left = Left::Nothing;
+        Ok(())
+    }
+
+    /// Writes `head` and the first `take` bytes of the buffer.
+    async fn write_pair(&mut self, head: &[u8], take: usize) -> Result<(), Fault> {
+        let body = self.buffer.data().get(..take).unwrap_or_default();
+        let mut slices = [IoSlice::new(head), IoSlice::new(body)];
+        let mut slices = slices.as_mut_slice();
+        IoSlice::advance_slices(&mut slices, 0);
+        write_all(self.to, self.timer, self.write_limit, slices).await
     }
 
     /// Takes from the buffer what can be written now.
@@ -215,20 +265,8 @@ impl Pump<'_> {
             *slot = IoSlice::new(piece);
             count += 1;
         }
-        let mut slices = slices.get_mut(..count).unwrap_or_default();
-        while !slices.is_empty() {
-            match self.to.try_write_vectored(slices, false) {
-                Ok(n) => IoSlice::advance_slices(&mut slices, n),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    until(self.timer, deadline(self.write_limit), |cx| self.to.poll_writable(cx))
-                        .await
-                        .map_err(|_| Fault::WriteTimeout)?;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Err(Fault::Write),
-            }
-        }
-        Ok(())
+        let slices = slices.get_mut(..count).unwrap_or_default();
+        write_all(self.to, self.timer, self.write_limit, slices).await
     }
 
     /// Reads more into the buffer; 0 is the end of the stream.
@@ -250,7 +288,7 @@ impl Pump<'_> {
 
     fn splice_pays(&self) -> bool {
         self.splice
-            && self.framed == Framed::Plain
+            && self.buffer.is_empty()
             && match *self.left {
                 Left::Length(left) => left >= SPLICE_FROM,
                 _ => false,
@@ -288,6 +326,28 @@ impl Pump<'_> {
     }
 }
 
+/// Writes all of `slices`.
+pub async fn write_all(
+    to: &Stream,
+    timer: &Timer,
+    limit: Option<Duration>,
+    mut slices: &mut [IoSlice<'_>],
+) -> Result<(), Fault> {
+    while !slices.is_empty() {
+        match to.try_write_vectored(slices, false) {
+            Ok(n) => IoSlice::advance_slices(&mut slices, n),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                until(timer, deadline(limit), |cx| to.poll_writable(cx))
+                    .await
+                    .map_err(|_| Fault::WriteTimeout)?;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Err(Fault::Write),
+        }
+    }
+    Ok(())
+}
+
 /// Writes all that is in the pipe.
 async fn drain(pipe: &mut Pipe, to: &Stream, timer: &Timer, limit: Option<Duration>) -> Result<(), Fault> {
     while !pipe.is_empty() {
@@ -310,6 +370,18 @@ pub fn read_into(from: &Stream, buffer: &mut Buffer) -> io::Result<usize> {
     let n = from.try_read(buffer.spare_mut())?;
     buffer.advance(n);
     Ok(n)
+}
+
+impl Left {
+    /// So many bytes of the body were moved on.
+    fn shorten(&mut self, by: u64) {
+        if let Self::Length(left) = self {
+            *left = left.saturating_sub(by);
+            if *left == 0 {
+                *self = Self::Nothing;
+            }
+        }
+    }
 }
 
 impl Batch {

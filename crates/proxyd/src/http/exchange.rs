@@ -3,16 +3,18 @@
 use super::response::{Download, Responder, Sent};
 use super::{Scratch, account, reply};
 use crate::connect::{ServerSide, Wishes, connect};
-use crate::pump::{Fault, Framed, Left, Pump};
+use crate::pump::{Fault, Framed, Left, Pump, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
 use crate::tcp;
 use crate::trace::{Cause, Trace};
+use crate::wait::deadline;
 use ek_time::Instant;
 use http1::{ChunkDecoder, Framing, Persistence, Version};
 use reactor::{Buffer, Timer};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::io::IoSlice;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -147,19 +149,51 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    /// Sends the request and, at the same time, the response; `None`: the connection was stale.
+    /// Sends the request and then, or with a body at the same time, the response; `None`: the connection was stale.
     async fn serve_from(
         &mut self,
         backend: &Proxy,
         server: &ServerSide,
     ) -> Result<Option<(Sent, bool)>, Stop> {
         let session = self.session;
-        let framing = self.scratch.request.framing();
-        let (mut left, framed) = match framing {
-            Framing::Length(n) => (Left::Length(n), Framed::Plain),
-            Framing::Chunked => (Left::Chunks(Box::new(ChunkDecoder::new())), Framed::Chunks),
-            _ => (Left::Nothing, Framed::Plain),
+        let body = match self.scratch.request.framing() {
+            Framing::Length(n) => Some((Left::Length(n), Framed::Plain)),
+            Framing::Chunked => Some((Left::Chunks(Box::new(ChunkDecoder::new())), Framed::Chunks)),
+            _ => None,
         };
+        if let Some((left, framed)) = body {
+            return Box::pin(self.serve_with_body(backend, server, left, framed)).await;
+        }
+        let mut head = [IoSlice::new(&self.scratch.request_out)];
+        // A server that takes nothing may have said why: the response decides.
+        if write_all(&server.stream, &session.timer, backend.config.timeouts.server, &mut head).await
+            == Err(Fault::WriteTimeout)
+        {
+            return Err(Stop::answer(Cause(b's', b'H'), 504));
+        }
+        let answer_by = Cell::new(deadline(backend.config.timeouts.server));
+        let responder = Responder {
+            session,
+            backend,
+            server,
+            trace: &mut self.trace,
+            scratch: &mut self.scratch,
+            answer_by: &answer_by,
+        };
+        Ok(match responder.run().await? {
+            Download::Sent(sent) => Some((sent, true)),
+            Download::Stale => None,
+        })
+    }
+
+    async fn serve_with_body(
+        &mut self,
+        backend: &Proxy,
+        server: &ServerSide,
+        mut left: Left,
+        framed: Framed,
+    ) -> Result<Option<(Sent, bool)>, Stop> {
+        let session = self.session;
         let answer_by: Cell<Option<Instant>> = Cell::new(None);
         let answer_limit = backend.config.timeouts.server;
         let uploaded = Cell::new(0_u64);

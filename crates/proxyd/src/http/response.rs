@@ -86,7 +86,6 @@ impl Responder<'_> {
         let (mut left, framed) = body_plan(framing, scratch.request.version(), &scratch.response_out);
         let tunnel = framing == Framing::Tunnel;
         let timeouts = (&self.backend.config.timeouts, &session.frontend.config.timeouts);
-        let timer = Timer::new();
         let bytes_out = &mut self.trace.bytes_out;
         let pump = Pump {
             from: &self.server.stream,
@@ -94,7 +93,7 @@ impl Responder<'_> {
             left: &mut left,
             framed,
             buffer: &mut buffer,
-            timer: &timer,
+            timer: &session.timer,
             read_limit: timeouts.0.server,
             write_limit: timeouts.1.client,
             splice: !session.worker.state.config.global.nosplice,
