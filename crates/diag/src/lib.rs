@@ -3,7 +3,17 @@
 //! A reader of configuration collects [`Diagnostic`]s in a [`Report`] beside the [`Sources`] they point into; nothing
 //! here decides whether to go on. Renderers turn a report into text for people, JSON, or a daemon's own log lines.
 
+mod haproxy;
+mod human;
+mod json;
 mod source;
+mod suggest;
+
+pub use haproxy::HaproxyLines;
+pub use human::Human;
+pub use json::json_lines;
+pub use suggest::{did_you_mean, suggest};
+
 pub use source::{FileId, Source, Sources, Span};
 
 /// How bad it is.
@@ -23,6 +33,22 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub &'static str);
 
+/// How HAProxy words the place of a message, which differs by the part of it that speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// A keyword's parser: `parsing [FILE:LINE] : MESSAGE`.
+    #[default]
+    Keyword,
+    /// The reader of lines: `parsing [FILE:LINE]: MESSAGE`.
+    Line,
+    /// The same, with the line itself and a caret below.
+    Excerpt,
+    /// `server` lines: `[FILE:LINE] : MESSAGE`.
+    Bracketed,
+    /// Checks after reading: the message alone, although other renderers show its place.
+    Bare,
+}
+
 /// One thing to tell the user about the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -38,12 +64,22 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// What to write instead, or why.
     pub notes: Vec<String>,
+    /// How [`HaproxyLines`] words the place.
+    pub form: Form,
 }
 
 impl Diagnostic {
     /// A diagnostic of `severity` without place or notes.
     pub fn new(code: Code, severity: Severity, message: impl Into<String>) -> Self {
-        Self { code, severity, message: message.into(), span: None, related: Vec::new(), notes: Vec::new() }
+        Self {
+            code,
+            severity,
+            message: message.into(),
+            span: None,
+            related: Vec::new(),
+            notes: Vec::new(),
+            form: Form::default(),
+        }
     }
 
     /// An error.
@@ -60,6 +96,13 @@ impl Diagnostic {
     #[must_use]
     pub fn at(mut self, span: Span) -> Self {
         self.span = Some(span);
+        self
+    }
+
+    /// The same, with its place worded as `form` says.
+    #[must_use]
+    pub fn form(mut self, form: Form) -> Self {
+        self.form = form;
         self
     }
 
@@ -90,9 +133,24 @@ impl Report {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Adds what another report found, after what this one has.
+    pub fn extend(&mut self, other: Report) {
+        self.diagnostics.extend(other.diagnostics);
+    }
+
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty()
     }
 
     /// Whether any is an error.
@@ -105,3 +163,6 @@ impl Report {
         self.diagnostics.iter().filter(|d| d.severity == severity).count()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -292,7 +292,8 @@ fn accept(stream: TcpStream, shared: &Arc<(Mutex<State>, Condvar)>) {
             *connection.stuck.lock().unwrap() = Some(stuck);
         }
         // As servers do: when the other side has ended, end too.
-        while connection.peer.end().is_none() && !connection.peer.wait(crate::DEADLINE, |h| h.end.is_some()) {}
+        while connection.peer.end().is_none() && !connection.peer.wait(crate::DEADLINE, |h| h.end.is_some()) {
+        }
         connection.peer.shutdown();
     });
 }

@@ -1,0 +1,179 @@
+//! Child processes.
+#![allow(unsafe_code)]
+
+use crate::process;
+use crate::reactor;
+use crate::signal;
+use crate::source::Watched;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus};
+use std::ptr;
+use std::task::Poll;
+
+/// A program run by this process, watched by its pidfd. Dropping it lets the child run on.
+pub struct Child {
+    /// `None` once it was reaped, or is left to a task.
+    inner: Option<std::process::Child>,
+    pid: u32,
+    source: Option<Watched>,
+}
+
+impl std::fmt::Debug for Child {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Child").field("pid", &self.pid).finish()
+    }
+}
+
+/// What a child gets besides the command.
+#[derive(Debug, Default)]
+pub struct SpawnOptions<'a> {
+    /// Descriptors that it inherits under their numbers.
+    pub inherit: &'a [BorrowedFd<'a>],
+    /// The signal it gets when the thread that started it ends (`PR_SET_PDEATHSIG`).
+    pub death_signal: Option<i32>,
+}
+
+/// Starts a program, with no signal blocked, whatever this thread blocks.
+///
+/// # Errors
+/// Those of starting it, and of `pidfd_open`.
+pub fn spawn(command: &mut Command, options: &SpawnOptions<'_>) -> io::Result<Child> {
+    let inherit: Vec<i32> = options.inherit.iter().map(AsRawFd::as_raw_fd).collect();
+    let death_signal = options.death_signal;
+    let none = signal::set_of(&[])?;
+    let prepare = move || {
+        for fd in &inherit {
+            // SAFETY: no pointers.
+            if unsafe { libc::fcntl(*fd, libc::F_SETFD, 0) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        if let Some(number) = death_signal {
+            // SAFETY: no pointers.
+            if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, number as libc::c_ulong) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        // SAFETY: the pointers are to an initialised sigset_t and, allowed for the old mask, null.
+        match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &none, ptr::null_mut()) } {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
+    };
+    // SAFETY: between fork and exec `prepare` makes only async-signal-safe calls (fcntl, prctl, pthread_sigmask) and does
+    // not allocate: iterating a Vec reads, and an io::Error of an errno is a plain value.
+    unsafe { command.pre_exec(prepare) };
+    let inner = command.spawn()?;
+    let pid = inner.id();
+    // The pid is still its: nobody else can reap it.
+    let source = Watched::new(process::pidfd(pid)?, 0);
+    Ok(Child { inner: Some(inner), pid, source: Some(source) })
+}
+
+impl Child {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The standard library's handle, for the pipes to and from the child. `None` once it has exited.
+    pub fn inner(&mut self) -> Option<&mut std::process::Child> {
+        self.inner.as_mut()
+    }
+
+    /// Waits until it has exited, and reaps it.
+    ///
+    /// # Errors
+    /// Those of `waitpid`; `NotFound` when it was reaped already.
+    pub async fn exited(&mut self) -> io::Result<ExitStatus> {
+        let (Some(inner), Some(source)) = (&mut self.inner, &self.source) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let status = exit_of(inner, source).await?;
+        self.inner = None;
+        Ok(status)
+    }
+
+    /// Sends it a signal; never to another process that has its number.
+    ///
+    /// # Errors
+    /// When it has exited; when the number is no signal.
+    pub fn kill(&self, number: i32) -> io::Result<()> {
+        match &self.source {
+            Some(source) => process::pidfd_signal(source.fd(), number),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The pidfd: readable when the child has exited.
+    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.source.as_ref().map(Watched::fd)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let (Some(mut inner), Some(source)) = (self.inner.take(), self.source.take()) else { return };
+        // Closed now, not when it has exited: it may be waiting for the end of its input.
+        drop((inner.stdin.take(), inner.stdout.take(), inner.stderr.take()));
+        if matches!(inner.try_wait(), Ok(None))
+            && reactor::with(|reactor| reactor.ending.get()) == Some(false)
+        {
+            // Reaped when it exits, so that it does not stay a zombie.
+            crate::spawn(async move {
+                let _ = exit_of(&mut inner, &source).await;
+            });
+        }
+    }
+}
+
+async fn exit_of(inner: &mut std::process::Child, source: &Watched) -> io::Result<ExitStatus> {
+    poll_fn(|cx| {
+        loop {
+            match inner.try_wait() {
+                Ok(Some(status)) => return Poll::Ready(Ok(status)),
+                Ok(None) => source.would_block(),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            std::task::ready!(source.poll_readable(cx));
+        }
+    })
+    .await
+}
+
+/// A process that need not be a child, watched by its pidfd.
+#[derive(Debug)]
+pub struct Process(OwnedFd);
+
+impl Process {
+    /// Finds it by its id.
+    ///
+    /// # Errors
+    /// `NoSuchProcess` (`ESRCH`) when there is none.
+    pub fn open(pid: u32) -> io::Result<Self> {
+        Ok(Self(process::pidfd(pid)?))
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it has exited, or may not be signalled.
+    pub fn kill(&self, number: i32) -> io::Result<()> {
+        process::pidfd_signal(self.0.as_fd(), number)
+    }
+
+    /// Waits until it has exited.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub async fn exited(&self) -> io::Result<()> {
+        let source = Watched::new(self.0.try_clone()?, 0);
+        source.would_block();
+        poll_fn(|cx| source.poll_readable(cx)).await;
+        source.unwatch_shared();
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! Pipes that carry bytes from socket to socket without copying them, and a pool of them.
+
+use crate::syscall;
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// What is asked of the kernel, in bytes.
+const WANTED: usize = 1 << 20;
+/// Idle pipes kept per thread.
+const POOLED: usize = 32;
+
+thread_local! {
+    static POOL: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A pipe and the number of bytes in it.
+///
+/// Fill it with [`Stream::splice_to`](crate::Stream::splice_to) and empty it with
+/// [`Stream::splice_from`](crate::Stream::splice_from); given back with [`Pipe::give_back`] it is used again, if empty.
+#[derive(Debug)]
+pub struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
+    len: usize,
+    capacity: usize,
+}
+
+impl Pipe {
+    /// A pipe from this thread's pool, or a new one of 1 MiB, or as large as this user may still have
+    /// (`/proc/sys/fs/pipe-max-size`, `pipe-user-pages-soft`).
+    ///
+    /// # Errors
+    /// When there are no descriptors left: the bytes must then be copied.
+    pub fn take() -> io::Result<Self> {
+        if let Some(pipe) = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten() {
+            return Ok(pipe);
+        }
+        let (read, write) = syscall::pipe()?;
+        let mut wanted = WANTED;
+        let capacity = loop {
+            match syscall::set_pipe_size(write.as_fd(), wanted) {
+                Ok(size) => break size,
+                Err(_) if wanted > 65_536 => wanted /= 2,
+                Err(_) => break syscall::pipe_size(write.as_fd())?,
+            }
+        };
+        Ok(Self { read, write, len: 0, capacity })
+    }
+
+    /// Returns the pipe to this thread's pool; one with bytes left in it, or too many, is closed.
+    pub fn give_back(self) {
+        if self.len == 0 {
+            let _ = POOL.try_with(|pool| {
+                let mut pool = pool.borrow_mut();
+                if pool.len() < POOLED {
+                    pool.push(self);
+                }
+            });
+        }
+    }
+
+    /// Bytes in the pipe.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The size the kernel gave, in bytes. Small pieces fill it earlier: each takes a page of it.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(crate) fn fill(&mut self, from: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
+        let moved = syscall::splice(from, self.write.as_fd(), max, false)?;
+        self.len += moved;
+        Ok(moved)
+    }
+
+    pub(crate) fn drain(&mut self, to: BorrowedFd<'_>, more: bool) -> io::Result<usize> {
+        let moved = syscall::splice(self.read.as_fd(), to, self.len, more)?;
+        self.len = self.len.saturating_sub(moved);
+        Ok(moved)
+    }
+}
