@@ -1,2 +1,37 @@
-//! Chores: test, bench, tidy, fuzz.
-fn main() {}
+//! Chores of the project: `cargo xtask test | bench | fuzz | tidy`.
+
+mod bench;
+mod fuzz;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask CHORE
+
+  test           all tests; installs the programs they need with apt when they are missing
+  bench proxy    CPU per request beside haproxy, and memory per idle connection
+  fuzz [SECONDS] each fuzz target for so many seconds (default 20); needs a nightly toolchain and cargo-fuzz
+  tidy           floors, file sizes, keyword docs, words that do not belong here
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test", rest @ ..] => test::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["tidy"] => tidy::run(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -93,8 +93,6 @@ impl Health {
                 }
                 match verdict {
                     _ if self.level < self.rise => self.standing,
-                    // A server that is down does not come up only to say that it wants no work.
-                    Verdict::Conditional if self.standing == Standing::Down => Standing::Down,
                     Verdict::Conditional => Standing::Stopping,
                     _ => Standing::Up,
                 }
@@ -221,6 +219,67 @@ impl core::fmt::Display for Display {
         match self.progress {
             Some((done, of)) => write!(f, " {done}/{of}"),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn run(rise: u32, fall: u32, up: bool, script: &str) -> String {
+        let mut health = Health::new(rise, fall, up);
+        let mut said = health.display().to_string();
+        for outcome in script.chars() {
+            let status = match outcome {
+                '+' => Status::L7Ok,
+                '0' => Status::L7OkConditional,
+                '-' => Status::L7Status,
+                _ => Status::Unknown,
+            };
+            let step = health.handle(Outcome::new(status));
+            said += if step.transition.is_some() { " => " } else { ", " };
+            said += &health.display().to_string();
+        }
+        said
+    }
+
+    #[test]
+    fn the_first_check_decides() {
+        assert_eq!(run(2, 3, true, "-"), "UP 1/3 => DOWN");
+        assert_eq!(run(2, 3, true, "+"), "UP 1/3, UP");
+        assert_eq!(run(2, 3, false, "+"), "DOWN, DOWN 1/2");
+    }
+
+    #[test]
+    fn rise_and_fall() {
+        assert_eq!(
+            run(2, 3, true, "+--+---+-++-"),
+            "UP 1/3, UP, UP 2/3, UP 1/3, UP, UP 2/3, UP 1/3 => DOWN, DOWN 1/2, DOWN, DOWN 1/2 => UP, UP 2/3"
+        );
+        assert_eq!(run(1, 1, true, "-+-"), "UP => DOWN => UP => DOWN");
+    }
+
+    #[test]
+    fn conditional_success_takes_no_new_work() {
+        assert_eq!(run(2, 2, true, "+0+"), "UP 1/2, UP => NOLB => UP");
+        assert_eq!(run(2, 2, true, "0-"), "UP 1/2 => NOLB, NOLB 1/2");
+        assert_eq!(run(1, 2, true, "+--0"), "UP 1/2, UP, UP 1/2 => DOWN => NOLB");
+    }
+
+    proptest! {
+        #[test]
+        fn levels_stay_in_range(rise in 0u32..6, fall in 0u32..6, up: bool, script in "[+0-]{0,60}") {
+            let mut health = Health::new(rise, fall, up);
+            for outcome in script.chars() {
+                let status = if outcome == '-' { Status::L4Timeout } else { Status::L4Ok };
+                let before = health.standing();
+                let step = health.handle(Outcome::new(status));
+                prop_assert!(health.level() < rise.max(1) + fall.max(1));
+                prop_assert_eq!(health.standing() == Standing::Down, health.level() < health.rise());
+                prop_assert_eq!(step.transition.is_some(), before != health.standing());
+            }
         }
     }
 }

@@ -85,3 +85,92 @@ impl HttpProbe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn request(method: &str, uri: &str, version: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
+        let headers: Vec<(String, String)> =
+            headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        String::from_utf8(http_request(method, uri, version, &headers, body)).unwrap()
+    }
+
+    /// What haproxy 2.6 sends for these, but for the case of names.
+    #[test]
+    fn requests() {
+        assert_eq!(request("", "", "", &[], b""), "OPTIONS / HTTP/1.0\r\n\r\n");
+        assert_eq!(request("HEAD", "/x", "", &[], b""), "HEAD /x HTTP/1.0\r\n\r\n");
+        assert_eq!(
+            request("GET", "/x", "HTTP/1.1\r\nHost: foo", &[], b""),
+            "GET /x HTTP/1.1\r\nHost: foo\r\nconnection: close\r\n\r\n"
+        );
+        assert_eq!(
+            request("GET", "/x", "HTTP/1.0\r\nHost: foo\r\nX-Y: z\r\n\r\n", &[], b""),
+            "GET /x HTTP/1.0\r\nHost: foo\r\nX-Y: z\r\n\r\n"
+        );
+        assert_eq!(
+            request("GET", "/x", "HTTP/1.1\r\nHost: foo", &[("A", "b"), ("host", "bar")], b""),
+            "GET /x HTTP/1.1\r\nA: b\r\nhost: bar\r\nconnection: close\r\n\r\n"
+        );
+        assert_eq!(
+            request("GET", "/h", "HTTP/1.1", &[("Host", "a.b"), ("X", "y")], b"hello"),
+            "GET /h HTTP/1.1\r\nHost: a.b\r\nX: y\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"
+        );
+        assert_eq!(
+            request(
+                "",
+                "",
+                "",
+                &[("A", "b"), ("Connection", "keep-alive"), ("Content-Length", "3")],
+                b"hello"
+            ),
+            "OPTIONS / HTTP/1.0\r\nA: b\r\nConnection: keep-alive\r\ncontent-length: 5\r\n\r\nhello"
+        );
+    }
+
+    #[test]
+    fn an_endless_head_ends() {
+        let mut probe = HttpProbe::new(1_000);
+        assert_eq!(probe.feed(b"HTTP/1.1 200 OK\r\n", false), None);
+        let mut fed = 0;
+        let outcome = loop {
+            fed += 1;
+            assert!(fed < 100);
+            if let Some(outcome) = probe.feed(b"X: 234567890\r\n", false) {
+                break outcome;
+            }
+        };
+        assert_eq!(outcome.status, Status::L7Response);
+    }
+
+    proptest! {
+        /// However an answer is cut into pieces, the outcome is the same.
+        #[test]
+        fn pieces_do_not_matter(
+            answer in prop_oneof![
+                "HTTP/1\\.[01] [0-9]{3}( [ -~]{0,20})?\r?\n([A-Za-z -]{1,6}: ?[ -~]{0,9}\r?\n){0,3}\r?\n?",
+                "[ -~\r\n]{0,60}",
+            ],
+            cuts in prop::collection::vec(1usize..5, 0..60),
+        ) {
+            let whole = HttpProbe::new(64).feed(answer.as_bytes(), true);
+            let mut probe = HttpProbe::new(64);
+            let mut rest = answer.as_bytes();
+            let mut outcome = None;
+            for cut in cuts {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                rest = after;
+                outcome = outcome.or_else(|| probe.feed(piece, false));
+            }
+            prop_assert_eq!(outcome.or_else(|| probe.feed(rest, true)), whole);
+        }
+
+        #[test]
+        fn anything_may_come(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let outcome = HttpProbe::new(200).feed(&bytes, true);
+            prop_assert!(outcome.is_some_and(|outcome| outcome.info.len() <= Outcome::INFO_MAX));
+        }
+    }
+}

@@ -164,10 +164,9 @@ impl fmt::Display for Reason<'_> {
         if !info.is_empty() {
             f.write_str(", info: \"")?;
             for &byte in info {
-                // A quote would end the text early, and a control byte could forge a line.
+                // A quote would end the text early, a control byte could forge a line, `<` what is written so.
                 match byte {
-                    b'"' => f.write_str("<22>")?,
-                    b' '..=b'~' => f.write_char(char::from(byte))?,
+                    b' '..=b'~' if !matches!(byte, b'"' | b'<' | b'>') => f.write_char(char::from(byte))?,
                     _ => write!(f, "<{byte:02X}>")?,
                 }
             }
@@ -266,4 +265,70 @@ pub fn checked(server: Server<'_>, health: &Health, draining: bool) -> Message {
         Reason(outcome),
     );
     Message::server(Level::Notice, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Status;
+    use core::time::Duration;
+
+    const APP1: Server<'_> = Server { proxy: "app", name: "app1", backup: false };
+    const SPARE: Server<'_> = Server { proxy: "app", name: "spare", backup: true };
+
+    /// Lines of haproxy 2.6.
+    #[test]
+    fn lines() {
+        let refused =
+            Outcome::new(Status::L4Connection).with_info(b"Connection refused").with_duration(Duration::ZERO);
+        let line =
+            down(APP1, Cause::Check(&refused), Remaining { active: 2, backup: 1 }, Moved::default(), false);
+        assert_eq!(
+            line.console_line(11556),
+            "[WARNING]  (11556) : Server app/app1 is DOWN, reason: Layer4 connection problem, info: \"Connection \
+             refused\", check duration: 0ms. 2 active and 1 backup servers left. 0 sessions active, 0 requeued, 0 \
+             remaining in queue."
+        );
+        let moved = Moved { sessions: 3, requeued: 4, queued: 5 };
+        let only_backup = Remaining { active: 0, backup: 1 };
+        let tout = Outcome::new(Status::L4Timeout).with_duration(Duration::from_millis(1001));
+        assert_eq!(
+            down(APP1, Cause::Check(&tout), only_backup, moved, true).log,
+            "Server app/app1 is DOWN, reason: Layer4 timeout, check duration: 1001ms. 0 active and 1 backup servers \
+             left. Running on backup. 3 sessions active, 4 requeued, 5 remaining in queue."
+        );
+        assert_eq!(
+            up(SPARE, Cause::CLI, only_backup, moved).log,
+            "Backup Server app/spare is UP, changed from CLI. 0 active and 1 backup servers online. Running on backup. \
+             4 sessions requeued, 5 total in queue."
+        );
+        let none = Remaining::default();
+        assert_eq!(
+            enters_maintenance(APP1, none, Moved::default(), false).log,
+            "Server app/app1 is going DOWN for maintenance. 0 active and 0 backup servers left. 0 sessions active, 0 \
+             requeued, 0 remaining in queue."
+        );
+        assert_eq!(
+            enters_drain(APP1, none, Moved::default()).log,
+            "Server app/app1 enters drain state. 0 active and 0 backup servers online. 0 sessions requeued, 0 total in \
+             queue."
+        );
+        assert_eq!(
+            stopping(APP1, Cause::CLI, none, Moved::default()).log,
+            "Server app/app1 is stopping, changed from CLI. 0 active and 0 backup servers online. 0 sessions requeued, \
+             0 total in queue."
+        );
+        assert_eq!(leaves_drain(APP1, true).log, "Server app/app1 is UP (leaving forced drain).");
+        assert_eq!(
+            leaves_maintenance(APP1, true, false).log,
+            "Server app/app1 is UP/READY (leaving forced maintenance)."
+        );
+        assert_eq!(
+            enters_maintenance_down(SPARE).log,
+            "Backup Server app/spare was DOWN and now enters maintenance."
+        );
+        let gone = backend_down("backend", "app");
+        assert_eq!(gone.log, "backend app has no server available!");
+        assert_eq!(gone.console_line(7), "[ALERT]    (7) : backend 'app' has no server available!");
+    }
 }

@@ -93,3 +93,52 @@ impl Jitter {
         Spread { millis: reach - back as i64 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Outcome, Status};
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn paces_follow_the_state() {
+        let pace = Pace { inter: ms(2000), fast: Some(ms(500)), down: Some(ms(5000)) };
+        let plain = Pace { inter: ms(2000), fast: None, down: None };
+        let mut health = Health::new(2, 2, true);
+        let good = || Outcome::new(Status::L4Ok);
+        let bad = || Outcome::new(Status::L4Connection);
+        let mut seen = vec![pace.delay(&health)];
+        for outcome in [good(), bad(), bad(), good(), good()] {
+            health.handle(outcome);
+            seen.push(pace.delay(&health));
+            assert_eq!(plain.delay(&health), ms(2000));
+        }
+        assert_eq!(seen, [500, 2000, 500, 5000, 500, 2000].map(ms));
+        health.hurry();
+        assert_eq!(pace.delay(&health), ms(500));
+    }
+
+    #[test]
+    fn first_checks_are_laid_out_over_the_shortest_interval() {
+        let all = [ms(2000), ms(300), ms(4000)];
+        let at = |own, position| first_delay(all, own, (position, 4), Spread::default(), None);
+        assert_eq!([0, 1, 2, 3].map(|position| at(ms(300), position)), [0, 500, 1000, 1500].map(ms));
+        assert_eq!(at(ms(4000), 1), ms(1000), "its own interval when that is longer");
+        let limited = first_delay(all, ms(4000), (1, 4), Spread::default(), Some(ms(100)));
+        assert_eq!(limited, ms(25));
+        assert_eq!(first_delay([ms(300)], ms(300), (1, 2), Spread::default(), None), ms(150));
+    }
+
+    #[test]
+    fn jitter_goes_both_ways_within_its_share() {
+        let mut jitter = Jitter::new(10, 1);
+        let delays: Vec<u64> =
+            (0..1000).map(|_| jitter.spread(ms(2000)).apply(ms(2000)).as_millis() as u64).collect();
+        assert!(delays.iter().all(|delay| (1800..=2200).contains(delay)));
+        assert!(delays.iter().any(|&delay| delay < 1850) && delays.iter().any(|&delay| delay > 2150));
+        assert_eq!(Jitter::new(0, 1).spread(ms(2000)).apply(ms(2000)), ms(2000));
+    }
+}

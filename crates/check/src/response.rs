@@ -105,6 +105,8 @@ impl ResponseParser {
             (State::Version(n @ (5 | 7)), b'0'..=b'9') => State::Version(n + 1),
             (State::Version(6), b'.') => State::Version(7),
             (State::Version(8), b' ') => State::Code(0),
+            // RFC 9112 4 lets a recipient take several blanks for one; HAProxy does.
+            (State::Code(0), b' ') => State::Code(0),
             (State::Code(n @ 0..=2), b'0'..=b'9') => {
                 self.code = self.code * 10 + u16::from(byte - b'0');
                 State::Code(n + 1)

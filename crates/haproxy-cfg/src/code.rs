@@ -46,6 +46,8 @@ pub const MESSAGE: Code = Code("H0040");
 pub const ENVIRONMENT: Code = Code("H0050");
 /// A file or directory that cannot be read.
 pub const UNREADABLE: Code = Code("H0060");
+/// A file about which too much would have to be said.
+pub const TOO_MANY_MESSAGES: Code = Code("H0061");
 
 /// All of them.
 pub const ALL: &[Code] = &[
@@ -71,4 +73,5 @@ pub const ALL: &[Code] = &[
     MESSAGE,
     ENVIRONMENT,
     UNREADABLE,
+    TOO_MANY_MESSAGES,
 ];

@@ -1,6 +1,8 @@
 //! Conditions of `.if` and of the command line's `-cc` (configuration manual, section 2.4).
 
-use crate::Environment;
+use crate::lex::{self, Scope};
+use crate::{Environment, Input};
+use diag::{Report, Sources};
 use std::collections::BTreeSet;
 
 mod predicate;
@@ -30,6 +32,32 @@ pub struct Context {
     pub fips_mode: bool,
     /// Whether `.diag` speaks (`-dD`).
     pub diagnostics: bool,
+}
+
+impl Context {
+    /// Sets the variables that HAProxy sets before it reads a configuration (manual, section 2.3): versions, the files,
+    /// the local peer's name, whether there is a master, and the formats that options stand for. `HAPROXY_CLI` and
+    /// `HAPROXY_MASTER_CLI` are known only after reading.
+    pub fn set_startup_variables(&mut self, inputs: &[Input], local_peer: &str, master_worker: bool) {
+        let files: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        let branch = self.version.split('.').take(2).collect::<Vec<_>>().join(".");
+        for (name, value) in [
+            ("STARTUP_VERSION", self.version.as_str()),
+            ("BRANCH", &branch),
+            ("CFGFILES", &files.join(";")),
+            ("LOCALPEER", local_peer),
+            ("HTTP_LOG_FMT", logformat::HTTP_LOG),
+            ("HTTP_CLF_LOG_FMT", logformat::HTTP_CLF_LOG),
+            ("HTTPS_LOG_FMT", logformat::HTTPS_LOG),
+            ("TCP_LOG_FMT", logformat::TCP_LOG),
+            ("TCP_CLF_LOG_FMT", logformat::TCP_CLF_LOG),
+        ] {
+            self.env.set(format!("HAPROXY_{name}"), value);
+        }
+        if master_worker {
+            self.env.set("HAPROXY_MWORKER", "1");
+        }
+    }
 }
 
 impl Default for Context {
@@ -75,6 +103,31 @@ pub fn evaluate_condition(text: &str, context: &Context) -> Result<bool, Conditi
             offset: parser.at,
         }),
     }
+}
+
+/// Whether the condition holds that the command line's `-cc` gives: quotes and variables in it are read first, as on an
+/// `.if` line, but blanks are kept.
+///
+/// # Errors
+/// When it is not a condition, or its quotes or variables cannot be read.
+pub fn evaluate_argument(text: &str, context: &Context) -> Result<bool, ConditionError> {
+    let (mut sources, mut report) = (Sources::default(), Report::default());
+    let mut scope = Scope {
+        env: &context.env,
+        file: sources.add("-cc", text),
+        file_name: "-cc",
+        line: 1,
+        section: b"",
+        budget: &mut lex::EXPANSION_BUDGET.clone(),
+        report: &mut report,
+    };
+    let Some(word) = lex::whole(text.as_bytes(), &mut scope) else {
+        let found = report.iter().next();
+        let message = found.map_or_else(String::new, |diagnostic| diagnostic.message.clone());
+        let offset = found.and_then(|diagnostic| diagnostic.span).map_or(0, |span| span.start as usize);
+        return Err(ConditionError { message, offset });
+    };
+    evaluate_condition(&String::from_utf8_lossy(&word), context)
 }
 
 /// A recursive descent; `Ok(None)` means that there was nothing left to read.

@@ -177,7 +177,7 @@ fn locate(words: &[Word], offset: usize) -> Option<Span> {
             let Span { file, start: first, end } = word.span;
             let unchanged = (end - first) as usize == length;
             let from = if unchanged { first + u32::try_from(offset - start).ok()? } else { first };
-            return Some(Span { file, start: from, end: end.max(from + 1) });
+            return Some(Span { file, start: from, end: end.max(from) });
         }
         start += length + 1;
     }

@@ -69,17 +69,20 @@ pub(crate) struct Scope<'a> {
 /// The words of `line`, which starts at byte `origin` of its file; `None` when it cannot be read, and the report says
 /// why. A line feed at its end is optional.
 pub(crate) fn words(line: &[u8], origin: usize, scope: &mut Scope<'_>) -> Option<Vec<Word>> {
-    let mut lexer = Lexer {
-        line,
-        at: 0,
-        origin,
-        quote: None,
-        words: Vec::new(),
-        word: Vec::new(),
-        start: None,
-        list: false,
-        scope,
-    };
+    lex(line, origin, false, scope)
+}
+
+/// The one word that the whole of `line` is, as the command line's `-cc` takes its condition: blanks and `#` mean
+/// themselves.
+pub(crate) fn whole(line: &[u8], scope: &mut Scope<'_>) -> Option<Vec<u8>> {
+    let words = lex(line, 0, true, scope)?;
+    Some(words.first().map_or_else(Vec::new, |word| word.bytes().to_vec()))
+}
+
+fn lex(line: &[u8], origin: usize, whole: bool, scope: &mut Scope<'_>) -> Option<Vec<Word>> {
+    let (words, word) = (Vec::new(), Vec::new());
+    let mut lexer =
+        Lexer { line, at: 0, origin, whole, quote: None, words, word, start: None, list: false, scope };
     match lexer.run() {
         Ok(()) => Some(lexer.words),
         Err(problem) => {
@@ -119,6 +122,8 @@ struct Lexer<'a, 's> {
     line: &'a [u8],
     at: usize,
     origin: usize,
+    /// Whether blanks and `#` mean themselves.
+    whole: bool,
     /// The quote we are in, and where it opened.
     quote: Option<(u8, usize)>,
     words: Vec<Word>,
@@ -140,8 +145,8 @@ impl Lexer<'_, '_> {
                     self.carriage_return();
                     break;
                 }
-                (b'#', None) => break,
-                (_, None) if is_blank(byte) => {
+                (b'#', None) if !self.whole => break,
+                (_, None) if is_blank(byte) && !self.whole => {
                     self.end_word(self.at)?;
                     self.at += 1;
                 }

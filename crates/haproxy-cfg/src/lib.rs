@@ -18,7 +18,7 @@ mod parse;
 pub mod section;
 pub mod units;
 
-pub use condition::{Context, evaluate_condition};
+pub use condition::{Context, evaluate_argument, evaluate_condition};
 pub use env::Environment;
 pub use lex::Word;
 pub use load::{Input, read};

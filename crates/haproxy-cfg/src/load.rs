@@ -9,6 +9,9 @@ use diag::{Diagnostic, FileId, Form, Report, Sources, Span};
 use std::path::Path;
 use std::{fs, io};
 
+/// Messages about one file at most: what is no configuration at all would drown everything else.
+const MAX_DIAGNOSTICS: usize = 1000;
+
 /// A file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
@@ -106,12 +109,20 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn file(&mut self, input: &Input, file: FileId) {
         let mut blocks = Blocks::default();
+        let before = self.report.len();
         let mut offset = 0;
         let mut last = Span { file, start: 0, end: 0 };
         for (number, line) in (1..).zip(input.text.split_inclusive(|&byte| byte == b'\n')) {
             last = span(file, offset, offset + line.strip_suffix(b"\n").unwrap_or(line).len());
             self.line(input, file, number, line, offset, &mut blocks);
             offset += line.len();
+            if self.report.len() - before >= MAX_DIAGNOSTICS {
+                let text = format!(
+                    "more than {MAX_DIAGNOSTICS} messages about this file, the rest of it was not read."
+                );
+                self.report.push(Diagnostic::error(code::TOO_MANY_MESSAGES, text).at(last).form(Form::Line));
+                return;
+            }
             if !line.ends_with(b"\n") {
                 let position = line.len() + 1;
                 let text = format!(

@@ -2,6 +2,8 @@
 //!
 //! Where newer manuals differ from 2.6 there is a unit test instead.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
 use diag::{HaproxyLines, Report, Sources};
 use haproxy_cfg::{Context, Environment, Input, read};
 use std::fs;

@@ -124,7 +124,8 @@ impl ChunkDecoder {
         let mut at = 0;
         self.plain = true;
         while let Some(&byte) = buf.get(at) {
-            let fail = |kind| Err(ChunkError { kind, offset: at });
+            let offset = at;
+            let fail = |kind| Err(ChunkError { kind, offset });
             match self.part {
                 Part::Size => {
                     let Some(digit) = char::from(byte).to_digit(16) else {
@@ -213,6 +214,9 @@ impl ChunkDecoder {
         match scanned {
             Ok(Some(len)) if len <= limits.max_bytes => {
                 self.part = Part::Done;
+                for field in &mut self.trailers.fields.list {
+                    *field = field.moved(at);
+                }
                 Ok(ChunkStep::End { consumed: at + len, trailers: at..at + len })
             }
             Ok(None) if section.len() < limits.max_bytes => Ok(ChunkStep::NeedMore { consumed: at }),
@@ -255,17 +259,17 @@ impl ChunkDecoder {
         self.plain
     }
 
-    /// The trailer fields after `End`, as ranges from the start of its `trailers` on. Fields that frame, route or
+    /// The trailer fields after `End`, as ranges of the bytes fed in that call. Fields that frame, route or
     /// authenticate messages are left out (RFC 9110 section 6.5.1).
     #[must_use]
     pub fn trailers(&self) -> &Fields {
         &self.trailers.fields
     }
 
-    /// Writes the trailer section after `End`, its final empty line included. `section` is the range `trailers` of
-    /// that step. To be preferred to the received bytes, which may have fields that must not be forwarded.
-    pub fn write_trailers(&self, section: &[u8], out: &mut impl Sink) {
-        for (name, value) in self.trailers.fields.pairs(section) {
+    /// Writes the trailer section after `End`, its final empty line included. `buf` is what was fed in that call. To be
+    /// preferred to the received bytes, which may have fields that must not be forwarded.
+    pub fn write_trailers(&self, buf: &[u8], out: &mut impl Sink) {
+        for (name, value) in self.trailers.fields.pairs(buf) {
             out.put(name);
             out.put(b": ");
             out.put(value);

@@ -51,6 +51,16 @@ pub struct Field {
     pub canonical: bool,
 }
 
+impl Field {
+    /// The same line in a buffer that starts so many bytes earlier.
+    pub(crate) fn moved(self, by: usize) -> Self {
+        let by = Span::new(by, by).start;
+        let span =
+            |span: Span| Span { start: span.start.saturating_add(by), end: span.end.saturating_add(by) };
+        Self { name: span(self.name), value: span(self.value), line: span(self.line), ..self }
+    }
+}
+
 /// The fields of a head, in the order they were received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {

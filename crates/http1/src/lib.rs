@@ -5,6 +5,23 @@
 //! and may only grow between two calls of `parse`. [`Edits`] is laid over the index; the writer copies runs of
 //! unchanged lines whole. [`ChunkDecoder`] walks a chunked body in place.
 //!
+//! ```
+//! use http1::{Edits, HopByHop, Limits, Progress, RequestHead, Strictness, toward_server};
+//!
+//! let mut buf = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_vec();
+//! let mut head = RequestHead::new();
+//! let progress = head.parse(&mut buf, &Limits::default(), &Strictness::default())?;
+//! assert_eq!(progress, Progress::Complete { len: buf.len() });
+//! let mut edits = Edits::new();
+//! HopByHop::strip_request(&head, &buf, &mut edits); // before the rules
+//! edits.append(b"X-Forwarded-For", b"192.0.2.1");
+//! toward_server(&head, &buf, true, &mut edits); // after the rules
+//! let mut out = Vec::new();
+//! edits.write_request(&head, &buf, &mut out);
+//! assert_eq!(out, b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
+//! # Ok::<(), http1::HeadError>(())
+//! ```
+//!
 //! Strictness is HAProxy 3.x's, and RFC 9112's where HAProxy leaves a choice; [`Strictness`] holds the switches.
 
 mod chunk;

@@ -31,6 +31,13 @@ pub enum NamePolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Strictness {
     /// `option accept-unsafe-violations-in-http-request` for requests, `…-in-http-response` for responses.
+    ///
+    /// Lets through: fields whose names have forbidden bytes (they are read over and not forwarded), control characters
+    /// in values and reasons, `#` and bytes from 0x80 on in targets, user information in targets, any authority for
+    /// CONNECT, a Host that differs from the target's authority, HTTP/1.1 without Host, Transfer-Encoding in HTTP/1.0
+    /// requests, a WebSocket handshake without its key, lines that end with a bare LF, and in responses empty or
+    /// repeated codings. Never what makes the length of a message ambiguous, and no other versions than
+    /// `HTTP/` DIGIT `.` DIGIT.
     pub accept_unsafe: bool,
     /// `option http-restrict-req-hdr-names`; requests only.
     pub names: NamePolicy,

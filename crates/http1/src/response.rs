@@ -262,6 +262,13 @@ impl ResponseHead {
         (100..200).contains(&self.status) && self.status != 101
     }
 
+    /// 101 to a request that did not ask for an upgrade: HAProxy answers 502 to that, since a client that did not ask
+    /// would take the tunnel's bytes for a response.
+    #[must_use]
+    pub fn switches_unasked(&self, request: &crate::RequestHead) -> bool {
+        self.status == 101 && !request.flags().has(Flags::UPGRADE)
+    }
+
     /// The reason phrase.
     #[must_use]
     pub fn reason<'a>(&self, buf: &'a [u8]) -> &'a [u8] {

@@ -114,6 +114,11 @@ impl FieldScanner {
             let Some(&byte) = buf.get(self.at) else { return Ok(Scanned::Partial) };
             match self.part {
                 Part::Line => {
+                    if !self.pending
+                        && let Some(field) = self.whole_line(buf)
+                    {
+                        return Ok(Scanned::Field(field));
+                    }
                     if self.pending {
                         if byte == b' ' || byte == b'\t' {
                             self.unfold(buf);
@@ -196,6 +201,32 @@ impl FieldScanner {
                 }
             }
         }
+    }
+
+    /// The usual case in one go: a canonical line that is all there and not folded. Anything else is left to the
+    /// byte-wise way, which also finds what is wrong with it.
+    #[inline]
+    fn whole_line(&mut self, buf: &[u8]) -> Option<Field> {
+        let line = self.at;
+        let name_end = skip_while(buf, line, is_token);
+        let value = name_end + 2;
+        if name_end == line || buf.get(name_end..value) != Some(b": ") {
+            return None;
+        }
+        let value_end = skip_value(buf, value);
+        let [.., last] = buf.get(value..value_end)? else { return None };
+        let [b'\r', b'\n', next, ..] = buf.get(value_end..)? else { return None };
+        let blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
+        if blank(last) || blank(next) || buf.get(value).is_none_or(blank) {
+            return None;
+        }
+        self.at = value_end + 2;
+        Some(Field {
+            name: Span::new(line, name_end),
+            value: Span::new(value, value_end),
+            line: Span::new(line, self.at),
+            canonical: true,
+        })
     }
 
     fn end(&mut self) -> Scanned {

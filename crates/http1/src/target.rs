@@ -39,7 +39,8 @@ impl Target {
             [b'*' | b'/', ..] => Err(HeadErrorKind::TargetForm),
             _ if method == Method::Connect => {
                 let authority = 0..target.len();
-                if !is_authority(target) || port(target).is_none_or(<[u8]>::is_empty) {
+                let valid = is_authority(target) && port(target).is_some_and(|port| !port.is_empty());
+                if !valid && !accept_unsafe {
                     return Err(HeadErrorKind::Target);
                 }
                 Ok(Self { form: TargetForm::Authority, authority, ..Self::default() })

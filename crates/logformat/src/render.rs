@@ -24,12 +24,16 @@ impl Renderer {
         if format.global.any(Flags::ENCODING) {
             return self.render_encoded(format, record, out);
         }
+        out.reserve(256);
         // At the start of a line and after an empty value a space is not due.
         let mut spaced = true;
         for item in &format.items {
             match item {
                 Item::Text(text) => {
-                    out.extend_from_slice(text);
+                    match **text {
+                        [byte] => out.push(byte),
+                        _ => out.extend_from_slice(text),
+                    }
                     spaced = false;
                 }
                 Item::Space => {

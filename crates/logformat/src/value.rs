@@ -122,7 +122,12 @@ impl<'w> Writer<'w> {
         if self.flags.any(Flags::ENCODING) {
             return self.encoded_integer(value);
         }
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        match value {
+            // Most numbers of most lines.
+            0..=9 => self.out.push(b'0' + value as u8),
+            -1 => self.out.extend_from_slice(b"-1"),
+            _ => self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        }
     }
 
     fn encoded_integer(&mut self, value: i64) {

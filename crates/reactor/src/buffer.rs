@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::fmt;
 
-/// Bytes that idle buffers of one size may hold per thread: 64 of 16 KiB.
-const POOLED_BYTES: usize = 1 << 20;
+/// Bytes that idle buffers of one size may hold per thread: 256 of 16 KiB.
+const POOLED_BYTES: usize = 4 << 20;
 /// Sizes the pool remembers; buffers of further sizes are freed when dropped.
 const POOLED_SIZES: usize = 8;
 

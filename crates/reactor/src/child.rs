@@ -92,17 +92,7 @@ impl Child {
         let (Some(inner), Some(source)) = (&mut self.inner, &self.source) else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let status = poll_fn(|cx| {
-            loop {
-                match inner.try_wait() {
-                    Ok(Some(status)) => return Poll::Ready(Ok(status)),
-                    Ok(None) => source.would_block(),
-                    Err(error) => return Poll::Ready(Err(error)),
-                }
-                std::task::ready!(source.poll_readable(cx));
-            }
-        })
-        .await?;
+        let status = exit_of(inner, source).await?;
         self.inner = None;
         Ok(status)
     }
@@ -126,21 +116,32 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        let (inner, source) = (self.inner.take(), self.source.take());
-        let Some(mut inner) = inner else { return };
+        let (Some(mut inner), Some(source)) = (self.inner.take(), self.source.take()) else { return };
+        // Closed now, not when it has exited: it may be waiting for the end of its input.
+        drop((inner.stdin.take(), inner.stdout.take(), inner.stderr.take()));
         if matches!(inner.try_wait(), Ok(None))
             && reactor::with(|reactor| reactor.ending.get()) == Some(false)
         {
             // Reaped when it exits, so that it does not stay a zombie.
-            let mut left = Self { inner: Some(inner), pid: self.pid, source };
             crate::spawn(async move {
-                if left.exited().await.is_err() {
-                    // Not to be tried again.
-                    left.inner = None;
-                }
+                let _ = exit_of(&mut inner, &source).await;
             });
         }
     }
+}
+
+async fn exit_of(inner: &mut std::process::Child, source: &Watched) -> io::Result<ExitStatus> {
+    poll_fn(|cx| {
+        loop {
+            match inner.try_wait() {
+                Ok(Some(status)) => return Poll::Ready(Ok(status)),
+                Ok(None) => source.would_block(),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            std::task::ready!(source.poll_readable(cx));
+        }
+    })
+    .await
 }
 
 /// A process that need not be a child, watched by its pidfd.

@@ -69,10 +69,8 @@ impl Shared {
     fn schedule(&self, runnable: Runnable) {
         let mut runnable = Some(runnable);
         reactor::with(|reactor| {
-            if reactor.id == self.reactor
-                && let Some(runnable) = runnable.take()
-            {
-                reactor.ready.borrow_mut().push_back(runnable);
+            if reactor.id == self.reactor {
+                reactor.ready.borrow_mut().extend(runnable.take());
             }
         });
         let Some(runnable) = runnable else { return };
@@ -148,13 +146,26 @@ impl Drop for Living {
     }
 }
 
+/// A task's future and its entry among the living. An `async` block around the future would hold it twice.
+struct Lived<F> {
+    future: F,
+    _living: Living,
+}
+
+impl<F: Future> Future for Lived<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: `future` is pinned whenever `self` is: it is never moved out of, `Lived` has no `Drop` of its own and is
+        // `Unpin` only when `F` is.
+        let future = unsafe { self.map_unchecked_mut(|lived| &mut lived.future) };
+        future.poll(cx)
+    }
+}
+
 fn start<T: 'static>(reactor: &Reactor, future: impl Future<Output = T> + 'static) -> async_task::Task<T> {
     let key = reactor.living.borrow_mut().insert(None);
-    let living = Living(key);
-    let future = async move {
-        let _living = living;
-        future.await
-    };
+    let future = Lived { future, _living: Living(key) };
     let shared = reactor.shared.clone();
     let schedule = move |runnable| shared.schedule(runnable);
     // SAFETY: the future is 'static; `schedule` is 'static, Send and Sync. The future need not be Send if the runnable is
@@ -282,8 +293,8 @@ pub(crate) fn drop_all(reactor: &Reactor) {
         loop {
             let next = reactor.ready.borrow_mut().pop_front();
             let Some(runnable) = next else { break };
-            // A panicking destructor must not leave the others' futures behind.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(runnable)));
+            // async-task aborts the process when the future's destructor panics: no future is ever left half-dropped.
+            drop(runnable);
         }
         if reactor.living.borrow().is_empty() {
             break;

@@ -43,6 +43,8 @@ mod slab;
 mod source;
 mod stream;
 mod syscall;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod wheel;
 

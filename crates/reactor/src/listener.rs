@@ -185,28 +185,33 @@ impl Listener {
     /// # Errors
     /// Those of [`try_accept`](Self::try_accept) but `WouldBlock`; it can be called again at once.
     pub async fn accept(&self) -> io::Result<(Stream, SockAddr)> {
-        poll_fn(|cx| {
-            let turn = reactor::turn();
-            let given = match self.given.get() {
-                (when, count) if when == turn => count,
-                _ => 0,
-            };
-            if given >= ACCEPTS_PER_TURN {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            loop {
-                std::task::ready!(self.poll_acceptable(cx));
-                match self.try_accept() {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => {
-                        self.given.set((turn, given + 1));
-                        return Poll::Ready(result);
-                    }
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// [`accept`](Self::accept) as a poll.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, SockAddr)>> {
+        let turn = reactor::turn();
+        let given = match self.given.get() {
+            (when, count) if when == turn => count,
+            _ => 0,
+        };
+        if given >= ACCEPTS_PER_TURN {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        loop {
+            std::task::ready!(self.poll_acceptable(cx));
+            match self.try_accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    self.given.set((turn, given + 1));
+                    return Poll::Ready(result);
                 }
             }
-        })
-        .await
+        }
     }
 
     /// The address it listens on.

@@ -34,8 +34,16 @@ pub fn fork() -> io::Result<Fork> {
     // SAFETY: this is the only thread, so memory is copied in a consistent state and the child may do what it likes.
     match check(unsafe { libc::fork() })? {
         0 => Ok(Fork::Child),
-        pid => Ok(Fork::Parent(pid.cast_unsigned())),
+        pid => Ok(Fork::Parent(pid as u32)),
     }
+}
+
+fn blocking_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [-1; 2];
+    // SAFETY: the pointer is to two ints.
+    check(unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    let [read, write] = fds;
+    Ok((own(read)?, own(write)?))
 }
 
 fn threads() -> io::Result<usize> {
@@ -53,12 +61,12 @@ pub struct Background(File);
 /// # Errors
 /// As [`fork`], and when there are no descriptors left.
 pub fn daemonize() -> io::Result<Background> {
-    let (mut read, write) = io::pipe()?;
+    let (read, write) = blocking_pipe()?;
     match fork()? {
         Fork::Parent(_) => {
             drop(write);
             let mut status = [1];
-            let failed = read.read_exact(&mut status).is_err();
+            let failed = File::from(read).read_exact(&mut status).is_err();
             let [status] = status;
             std::process::exit(if failed { 1 } else { i32::from(status) })
         }
@@ -66,7 +74,7 @@ pub fn daemonize() -> io::Result<Background> {
             drop(read);
             // SAFETY: no pointers.
             check(unsafe { libc::setsid() })?;
-            Ok(Background(File::from(OwnedFd::from(write))))
+            Ok(Background(File::from(write)))
         }
     }
 }
@@ -284,13 +292,13 @@ pub fn raise_open_files(wanted: u64) -> io::Result<u64> {
 /// CPU time this thread has used.
 pub fn thread_cpu_time() -> Duration {
     let time = crate::clock::gettime(libc::CLOCK_THREAD_CPUTIME_ID);
-    Duration::new(time.tv_sec.max(0).cast_unsigned(), time.tv_nsec.max(0) as u32)
+    Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.max(0) as u32)
 }
 
 /// CPU time all threads of this process have used.
 pub fn cpu_time() -> Duration {
     let time = crate::clock::gettime(libc::CLOCK_PROCESS_CPUTIME_ID);
-    Duration::new(time.tv_sec.max(0).cast_unsigned(), time.tv_nsec.max(0) as u32)
+    Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.max(0) as u32)
 }
 
 // Descriptors

@@ -116,10 +116,10 @@ pub fn run<F: Future>(settings: Settings, main: F) -> io::Result<F::Output> {
     reactor.shared.wake_main();
     loop {
         reactor.turn.set(reactor.turn.get() + 1);
-        if reactor.shared.take_main_woken()
-            && let Poll::Ready(output) = main.as_mut().poll(&mut cx)
-        {
-            return Ok(output);
+        if reactor.shared.take_main_woken() {
+            if let Poll::Ready(output) = main.as_mut().poll(&mut cx) {
+                return Ok(output);
+            }
         }
         reactor.run_tasks(settings.tasks_per_turn.max(1));
         reactor.wait(&mut events)?;
@@ -136,7 +136,7 @@ impl Reactor {
         syscall::epoll_add(
             epoll.as_fd(),
             shared.event_fd(),
-            (libc::EPOLLIN | libc::EPOLLET).cast_unsigned(),
+            (libc::EPOLLIN | libc::EPOLLET) as u32,
             Key::NONE.bits(),
         )?;
         let clock = Clock::new();

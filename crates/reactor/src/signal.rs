@@ -109,7 +109,7 @@ impl Signals {
         }
         // SAFETY: signalfd_siginfo is integers only, for which every bit pattern is valid, and has the array's size.
         let info: libc::signalfd_siginfo = unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) };
-        Ok(Received { number: info.ssi_signo.cast_signed(), pid: info.ssi_pid, uid: info.ssi_uid })
+        Ok(Received { number: info.ssi_signo as i32, pid: info.ssi_pid, uid: info.ssi_uid })
     }
 
     /// Ready when a signal may have come.

@@ -53,6 +53,7 @@ impl<T> Slab<T> {
         Self { entries: Vec::new(), free: END, len: 0 }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

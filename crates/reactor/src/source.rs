@@ -26,7 +26,7 @@ pub(crate) const CONNECTING: u16 = 1 << 6;
 const UNWATCHABLE: u16 = 1 << 7;
 
 const EVENTS: u32 =
-    (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET).cast_unsigned();
+    (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET) as u32;
 
 pub(crate) struct Source {
     fd: OwnedFd,
@@ -89,9 +89,7 @@ impl Watched {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let result = call(self.fd());
-        if let Err(error) = &result
-            && error.kind() == io::ErrorKind::WouldBlock
-        {
+        if would_block(&result) {
             self.clear(READABLE | READ_CLOSED);
         }
         result
@@ -118,9 +116,7 @@ impl Watched {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let result = call(self.fd());
-        if let Err(error) = &result
-            && error.kind() == io::ErrorKind::WouldBlock
-        {
+        if would_block(&result) {
             self.clear(WRITABLE | WRITE_CLOSED);
         }
         result
@@ -207,7 +203,7 @@ impl Drop for Watched {
 impl Source {
     /// Notes what epoll reported and wakes whom it concerns.
     pub(crate) fn notify(&self, events: u32) {
-        let seen = |mask: libc::c_int| events & mask.cast_unsigned() != 0;
+        let seen = |mask: libc::c_int| events & mask as u32 != 0;
         let mut flags = self.flags.get();
         if seen(libc::EPOLLIN) {
             flags |= READABLE;
@@ -235,6 +231,11 @@ impl Source {
             waker.wake();
         }
     }
+}
+
+/// Whether a call found nothing to do.
+pub(crate) fn would_block<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// Stores a clone of `waker`, unless what is there wakes the same task.

@@ -2,7 +2,7 @@
 
 use crate::address::{RawAddr, SockAddr, invalid};
 use crate::pipe::Pipe;
-use crate::source::{CONNECTING, READABLE, SHORT_IS_DRAINED, WRITABLE, Watched};
+use crate::source::{CONNECTING, READABLE, SHORT_IS_DRAINED, WRITABLE, Watched, would_block};
 use crate::syscall;
 use ek_time::Duration;
 use std::fmt;
@@ -225,7 +225,7 @@ impl Stream {
     pub fn splice_to(&self, pipe: &mut Pipe, max: usize) -> io::Result<usize> {
         let was_empty = pipe.is_empty();
         let result = self.0.read(|fd| pipe.fill(fd, max));
-        if !was_empty && matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+        if !was_empty && would_block(&result) {
             self.0.set(READABLE);
         }
         result
@@ -369,7 +369,7 @@ impl ConnectOptions {
             set(libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1)?;
         }
         if let Some(mark) = self.mark {
-            set(libc::SOL_SOCKET, libc::SO_MARK, mark.cast_signed())?;
+            set(libc::SOL_SOCKET, libc::SO_MARK, mark as i32)?;
         }
         if let Some(keep_alive) = self.keep_alive {
             keep_alive.apply(fd)?;

@@ -261,10 +261,12 @@ pub(crate) fn set_transparent(fd: BorrowedFd<'_>, family: c_int) -> io::Result<(
 
 /// A close then resets the connection and drops what is unsent.
 pub(crate) fn set_linger_zero(fd: BorrowedFd<'_>) -> io::Result<()> {
-    // struct linger { l_onoff: 1, l_linger: 0 }
-    let mut value = [0; size_of::<libc::linger>()];
-    value[..size_of::<c_int>()].copy_from_slice(&1_i32.to_ne_bytes());
-    set_option_bytes(fd, libc::SOL_SOCKET, libc::SO_LINGER, &value)
+    let value = libc::linger { l_onoff: 1, l_linger: 0 };
+    let len = size_of::<libc::linger>() as libc::socklen_t;
+    let place = (&raw const value).cast();
+    // SAFETY: the pointer is to a live struct linger of `len` bytes.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, place, len) })?;
+    Ok(())
 }
 
 pub(crate) fn recv<'b>(fd: BorrowedFd<'_>, buf: &'b mut [MaybeUninit<u8>]) -> io::Result<&'b mut [u8]> {

@@ -155,3 +155,114 @@ impl<T> Wheel<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(u64),
+        Remove(usize),
+        Advance(u64),
+    }
+
+    /// Spans of every magnitude the wheel has levels for, and beyond.
+    fn span() -> impl Strategy<Value = u64> {
+        (0_u32..38).prop_flat_map(|bits| 0..1_u64 << bits)
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => span().prop_map(Step::Insert),
+            1 => any::<usize>().prop_map(Step::Remove),
+            3 => span().prop_map(Step::Advance),
+        ]
+    }
+
+    fn starts() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            Just(0),
+            (0_u64..70).prop_map(|before| SPAN - before),
+            (0_u64..5_000).prop_map(|before| (1 << 24) - before),
+            span(),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 12 } else { 2_000 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// Against a list that is searched: the same values at the same ticks, in order, and never a wake-up too late.
+        #[test]
+        fn agrees_with_a_list(start in starts(), steps in prop::collection::vec(step(), 0..60)) {
+            let mut wheel = Wheel::new(start);
+            let mut list: Vec<(u64, usize, Key)> = Vec::new();
+            let (mut now, mut next_id) = (start, 0);
+            for step in steps {
+                match step {
+                    Step::Insert(span) => {
+                        let (key, tick) = wheel.insert(now + span, next_id);
+                        prop_assert!(tick > now);
+                        prop_assert!(tick == (now + span).max(now + 1) || span > LONGEST);
+                        list.push((tick, next_id, key));
+                        next_id += 1;
+                    }
+                    Step::Remove(index) if !list.is_empty() => {
+                        let (_, id, key) = list.swap_remove(index % list.len());
+                        prop_assert_eq!(wheel.remove(key), Some(id));
+                        prop_assert_eq!(wheel.remove(key), None);
+                    }
+                    Step::Remove(_) => {}
+                    Step::Advance(span) => {
+                        now += span;
+                        let mut due: Vec<(u64, usize)> =
+                            list.iter().filter(|(tick, ..)| *tick <= now).map(|(tick, id, _)| (*tick, *id)).collect();
+                        list.retain(|(tick, ..)| *tick > now);
+                        due.sort_unstable();
+                        let ticks: Vec<u64> = due.iter().map(|(tick, _)| *tick).collect();
+                        let mut out = Vec::new();
+                        while let Some(id) = wheel.poll(now) {
+                            let tick = due.iter().find(|(_, other)| *other == id).map(|(tick, _)| *tick);
+                            prop_assert!(tick.is_some(), "{} came early or twice", id);
+                            out.push((tick.unwrap(), id));
+                        }
+                        prop_assert_eq!(out.iter().map(|(tick, _)| *tick).collect::<Vec<_>>(), ticks);
+                        out.sort_unstable();
+                        prop_assert_eq!(out, due);
+                    }
+                }
+                prop_assert_eq!(wheel.len(), list.len());
+                let first = list.iter().map(|(tick, ..)| *tick).min();
+                match (wheel.next_tick(), first) {
+                    (None, None) => {}
+                    (Some(next), Some(first)) => prop_assert!(now < next && next <= first, "{} {} {}", now, next, first),
+                    other => prop_assert!(false, "{:?}", other),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_waits_for_its_very_tick() {
+        for distance in [1, 2, 63, 64, 65, 4_095, 4_096, 4_097, 262_144, 1 << 30, LONGEST] {
+            let mut wheel = Wheel::new(1_000);
+            wheel.insert(1_000 + distance, ());
+            assert_eq!(wheel.poll(1_000 + distance - 1), None, "{distance}");
+            assert_eq!(wheel.poll(1_000 + distance), Some(()), "{distance}");
+        }
+    }
+
+    #[test]
+    fn the_past_and_the_far_future_are_brought_near() {
+        let mut wheel = Wheel::new(500);
+        assert_eq!(wheel.insert(3, "past").1, 501);
+        assert_eq!(wheel.insert(u64::MAX, "far").1, 500 + LONGEST);
+        assert_eq!(wheel.poll(501), Some("past"));
+        assert_eq!(wheel.poll(500 + LONGEST), Some("far"));
+    }
+}

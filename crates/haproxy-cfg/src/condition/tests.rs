@@ -193,3 +193,44 @@ fn depth_is_limited() {
     assert!(evaluate_condition(&nested(100_000), &context()).is_err());
     assert_eq!(evaluate_condition(&format!("1{}", "&&1".repeat(100_000)), &context()), Ok(true));
 }
+
+#[test]
+fn the_command_line_may_quote_and_use_variables() {
+    for (text, value) in [
+        ("1", true),
+        ("", false),
+        ("streq(\"a b\",a b)", true),
+        ("streq(\"$HOME\",/root)", true),
+        ("\"$EMPTY\"", false),
+        ("  defined(HOME)", true),
+    ] {
+        assert_eq!(evaluate_argument(text, &context()), Ok(value), "{text}");
+    }
+    for (text, message) in [
+        ("\"$HOME\"", "unparsable conditional expression '/root'"),
+        ("1 # x", "unexpected character '#' at the end of conditional expression '1 # x'"),
+        ("\"1", "unmatched quote at position 1"),
+    ] {
+        assert_eq!(
+            evaluate_argument(text, &context()).map_err(|error| error.message),
+            Err(message.to_owned()),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn startup_variables_are_seen_by_conditions() {
+    let mut context = context();
+    let inputs = ["a.cfg", "b.cfg"].map(|name| Input { name: name.to_owned(), text: Vec::new() });
+    context.set_startup_variables(&inputs, "peer", true);
+    for text in [
+        "streq(\"$HAPROXY_CFGFILES\",a.cfg;b.cfg)",
+        "streq(\"$HAPROXY_LOCALPEER\",peer)",
+        "streq(\"$HAPROXY_BRANCH\",3.5)",
+        "defined(HAPROXY_MWORKER)",
+        "strstr(\"$HAPROXY_TCP_LOG_FMT\",%ci:%cp)",
+    ] {
+        assert_eq!(evaluate_argument(text, &context), Ok(true), "{text}");
+    }
+}

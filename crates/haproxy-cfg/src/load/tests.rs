@@ -281,6 +281,13 @@ fn variables_cannot_grow_without_bound() {
 }
 
 #[test]
+fn a_file_full_of_errors_is_given_up() {
+    let read = read_text(&"x\n".repeat(5000));
+    assert_eq!(read.report.len(), 1001);
+    assert_eq!(read.report.iter().last().map(|d| d.code), Some(code::TOO_MANY_MESSAGES));
+}
+
+#[test]
 fn every_code_has_its_paragraph() {
     let manual = include_str!("../../../../docs/diagnostics.md");
     for code in code::ALL {

@@ -1,0 +1,141 @@
+//! Accepting clients, within the limits of process, frontend and listener.
+
+use crate::session::{self, Session};
+use crate::state::{Proxy, State};
+use crate::wait;
+use crate::worker::Worker;
+use reactor::{SockAddr, Stream};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// A client's share of all limits, given back on drop.
+#[derive(Debug)]
+pub struct Admission {
+    state: Arc<State>,
+    frontend: Arc<Proxy>,
+    bind: usize,
+}
+
+impl Admission {
+    /// Counts one more client, unless a limit is reached.
+    fn try_new(state: &Arc<State>, frontend: &Arc<Proxy>, bind: usize) -> Option<Self> {
+        let process = &state.process;
+        if !process.connections.try_enter(process.maxconn) {
+            return None;
+        }
+        if !frontend.connections.try_enter(frontend.maxconn) {
+            process.connections.leave();
+            return None;
+        }
+        let limit = frontend.config.binds.get(bind).and_then(|b| b.maxconn).unwrap_or(0);
+        if frontend.listeners.get(bind).is_some_and(|l| !l.connections.try_enter(limit)) {
+            frontend.connections.leave();
+            process.connections.leave();
+            return None;
+        }
+        Some(Self { state: Arc::clone(state), frontend: Arc::clone(frontend), bind })
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if let Some(listener) = self.frontend.listeners.get(self.bind) {
+            listener.connections.leave();
+        }
+        self.frontend.connections.leave();
+        self.state.process.connections.leave();
+        self.frontend.gate.open();
+        self.state.process.gate.open();
+    }
+}
+
+/// Accepts clients of one listener on this worker until a soft stop.
+pub async fn accept(worker: Rc<Worker>, frontend: Arc<Proxy>, bind: usize, listener: reactor::Listener) {
+    let place = std::cell::Cell::new(None);
+    loop {
+        let accepted = poll_fn(|cx| {
+            if worker.poll_stopping(&place, cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            loop {
+                if listener.poll_acceptable(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                let mut admission = None;
+                let mut enter = || {
+                    admission = Admission::try_new(&worker.state, &frontend, bind);
+                    admission.is_some()
+                };
+                // One gate is enough to wait at only when it is the one that is shut; wait at both.
+                let gates = [&frontend.gate, &worker.state.process.gate];
+                if gates.into_iter().all(|gate| gate.poll_enter(cx, &mut enter).is_pending()) {
+                    return Poll::Pending;
+                }
+                let Some(admission) = admission else { return Poll::Pending };
+                match listener.try_accept() {
+                    Ok((stream, peer)) => return Poll::Ready(Some((stream, peer, admission))),
+                    // The listener knows which errors mean that it must wait; it does so in `poll_acceptable`.
+                    Err(_) => drop(admission),
+                }
+            }
+        })
+        .await;
+        let Some((stream, peer, admission)) = accepted else { break };
+        begin(&worker, &frontend, bind, stream, peer, admission);
+    }
+    worker.forget(&place);
+}
+
+fn begin(
+    worker: &Rc<Worker>,
+    frontend: &Arc<Proxy>,
+    bind: usize,
+    stream: Stream,
+    peer: SockAddr,
+    admission: Admission,
+) {
+    let now_ms = reactor::now().as_millis();
+    worker.state.process.connection_rate.count(now_ms);
+    frontend.session_rate.count(now_ms);
+    let counters = worker.frontend(frontend);
+    counters.connections.add(1);
+    counters.sessions.add(1);
+    if let Some(listener) = worker.listener(frontend, bind) {
+        listener.connections.add(1);
+        listener.sessions.add(1);
+    }
+    if frontend.config.options.tcpka_client {
+        let _ = stream.set_keepalive(reactor::KeepAlive::default());
+    }
+    let session = Session::new(Rc::clone(worker), Arc::clone(frontend), bind, stream, peer, admission);
+    session::begin(Box::new(session));
+}
+
+/// Reads and throws away what the client still sends, so that closing does not reset the connection before the client
+/// has read the last response. Bounded in time and bytes.
+pub async fn linger(session: &Session) {
+    const LINGER_FOR: ek_time::Duration = ek_time::Duration::from_secs(1);
+    const LINGER_BYTES: usize = 1 << 20;
+    if session.stream.shutdown_write().is_err() {
+        return;
+    }
+    let deadline = Some(reactor::now() + LINGER_FOR);
+    let mut buffer = reactor::Buffer::take(16_384);
+    let mut seen = 0;
+    while seen < LINGER_BYTES {
+        buffer.clear();
+        match crate::pump::read_into(&session.stream, &mut buffer) {
+            Ok(0) => return,
+            Ok(n) => seen += n,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                let wait = wait::until(&session.timer, deadline, |cx| session.stream.poll_readable(cx));
+                if wait.await.is_err() {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}

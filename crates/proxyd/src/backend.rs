@@ -1,0 +1,296 @@
+//! The choice of a server, and the queue in front of servers that are full.
+
+use crate::counters::{Gauge, Rate};
+use crate::server::Server;
+use crate::state::Proxy;
+use balance::{Algorithm, Balancer, Load, Member, Settings};
+use haproxy_cfg::model;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// A section's servers. The algorithm and the queue share one short lock; all else is atomics.
+#[derive(Debug)]
+pub struct Backend {
+    /// The servers, in the order they stand.
+    pub servers: Vec<Server>,
+    /// Streams in the backend now, on a server or waiting (`%bc`).
+    pub streams: Gauge,
+    /// Streams that came in, a second.
+    pub rate: Rate,
+    /// Streams waiting for a server, and the most there were.
+    pub queue: Gauge,
+    choice: Mutex<Choice>,
+    /// Usable servers: those that are not backups, and backups.
+    active: AtomicU32,
+    backups: AtomicU32,
+    least_connections: bool,
+}
+
+#[derive(Debug)]
+struct Choice {
+    balancer: Balancer,
+    waiting: VecDeque<Arc<Waiter>>,
+}
+
+/// A stream waiting for a server.
+#[derive(Debug)]
+struct Waiter(Mutex<Waiting>);
+
+#[derive(Debug)]
+enum Waiting {
+    For(Option<Waker>),
+    Given(usize),
+    Over,
+}
+
+/// What came of asking for a server.
+#[derive(Debug)]
+pub enum Chosen {
+    /// This one; it counts the stream until the slot is dropped.
+    Server(Slot),
+    /// All usable servers are full: wait in the queue.
+    Queued(Ticket),
+    /// No server is usable.
+    None,
+}
+
+/// A stream's place on a server, given back on drop.
+#[derive(Debug)]
+pub struct Slot {
+    proxy: Arc<Proxy>,
+    /// The server's index.
+    pub server: usize,
+}
+
+/// A place in the queue, given up on drop.
+#[derive(Debug)]
+pub struct Ticket {
+    proxy: Arc<Proxy>,
+    waiter: Arc<Waiter>,
+    /// Streams that were before this one when it came.
+    pub before: u32,
+}
+
+struct ServersLoad<'a>(&'a [Server]);
+
+impl Load for ServersLoad<'_> {
+    fn served(&self, server: usize) -> u32 {
+        self.0.get(server).map_or(0, |s| s.streams.get())
+    }
+
+    fn full(&self, server: usize) -> bool {
+        self.0.get(server).is_none_or(Server::full)
+    }
+}
+
+impl Backend {
+    /// The servers of `config`, all as they start.
+    pub fn new(config: &model::Proxy, seed: u64) -> Self {
+        let algorithm = match config.balance {
+            model::Balance::RoundRobin => Algorithm::RoundRobin,
+            model::Balance::StaticRoundRobin => Algorithm::StaticRoundRobin,
+            model::Balance::LeastConn => Algorithm::LeastConn,
+            model::Balance::First => Algorithm::First,
+            model::Balance::Random(draws) => Algorithm::Random { draws },
+        };
+        let members: Vec<Member> = config
+            .servers
+            .iter()
+            .map(|s| Member { id: s.id, weight: s.weight, backup: s.backup, usable: !s.disabled })
+            .collect();
+        let settings = Settings { all_backups: config.options.allbackups, seed };
+        let backend = Self {
+            servers: config.servers.iter().cloned().map(Server::new).collect(),
+            streams: Gauge::default(),
+            rate: Rate::default(),
+            queue: Gauge::default(),
+            choice: Mutex::new(Choice {
+                balancer: Balancer::new(algorithm, &members, settings),
+                waiting: VecDeque::new(),
+            }),
+            active: AtomicU32::new(0),
+            backups: AtomicU32::new(0),
+            least_connections: matches!(config.balance, model::Balance::LeastConn),
+        };
+        backend.refresh();
+        backend
+    }
+
+    /// Usable servers: those that are not backups, and backups.
+    pub fn usable(&self) -> (u32, u32) {
+        (self.active.load(Relaxed), self.backups.load(Relaxed))
+    }
+
+    /// Brings the balancer up to date after a server's state or weight changed.
+    pub fn refresh(&self) {
+        let mut choice = self.lock();
+        for (index, server) in self.servers.iter().enumerate() {
+            let _ = choice.balancer.set_weight(index, server.weight.load(Relaxed));
+            choice.balancer.set_usable(index, server.usable());
+        }
+        let usable =
+            |backup| self.servers.iter().filter(|s| s.usable() && s.config.backup == backup).count() as u32;
+        self.active.store(usable(false), Relaxed);
+        self.backups.store(usable(true), Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Choice> {
+        self.choice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a stream on the server the algorithm picks.
+    fn pick(&self, choice: &mut Choice, avoid: Option<usize>) -> Option<usize> {
+        let picked = choice.balancer.pick(&ServersLoad(&self.servers), avoid)?;
+        self.servers.get(picked)?.streams.enter();
+        if self.least_connections {
+            choice.balancer.served_changed(picked, &ServersLoad(&self.servers));
+        }
+        Some(picked)
+    }
+
+    /// Gives `server`'s freed place to the stream that waits longest, if one does.
+    fn serve_queue(&self) {
+        fence(SeqCst);
+        while self.queue.get() > 0 {
+            let mut choice = self.lock();
+            if choice.waiting.is_empty() {
+                return;
+            }
+            let Some(server) = self.pick(&mut choice, None) else { return };
+            let given = std::iter::from_fn(|| choice.waiting.pop_front())
+                .inspect(|_| self.queue.leave())
+                .find_map(|waiter| waiter.give(server));
+            match given {
+                Some(waker) => {
+                    drop(choice);
+                    if let Some(waker) = waker {
+                        waker.wake();
+                    }
+                }
+                None => self.leave(server, &mut choice),
+            }
+        }
+    }
+
+    fn leave(&self, server: usize, choice: &mut Choice) {
+        if let Some(s) = self.servers.get(server) {
+            s.streams.leave();
+            choice.balancer.served_changed(server, &ServersLoad(&self.servers));
+        }
+    }
+}
+
+impl Waiter {
+    /// Hands the server over; `None` when the stream no longer waits.
+    fn give(&self, server: usize) -> Option<Option<Waker>> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *waiting {
+            Waiting::For(waker) => {
+                let waker = waker.take();
+                *waiting = Waiting::Given(server);
+                Some(waker)
+            }
+            Waiting::Given(_) | Waiting::Over => None,
+        }
+    }
+}
+
+/// Asks for a server of `proxy`, another than `avoid` when there is one.
+pub fn choose(proxy: &Arc<Proxy>, avoid: Option<usize>) -> Chosen {
+    let backend = &proxy.backend;
+    let mut choice = backend.lock();
+    if let Some(server) = backend.pick(&mut choice, avoid) {
+        return Chosen::Server(Slot { proxy: Arc::clone(proxy), server });
+    }
+    if backend.usable() == (0, 0) {
+        return Chosen::None;
+    }
+    let waiter = Arc::new(Waiter(Mutex::new(Waiting::For(None))));
+    let before = backend.queue.get();
+    backend.queue.enter();
+    choice.waiting.push_back(Arc::clone(&waiter));
+    drop(choice);
+    // A slot freed between the pick and the push found no one waiting: look again.
+    backend.serve_queue();
+    Chosen::Queued(Ticket { proxy: Arc::clone(proxy), waiter, before })
+}
+
+impl Ticket {
+    /// Ready when a server was given.
+    pub fn poll_slot(&mut self, cx: &mut Context<'_>) -> Poll<Slot> {
+        let mut waiting = self.waiter.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *waiting {
+            Waiting::Given(server) => {
+                let server = *server;
+                *waiting = Waiting::Over;
+                Poll::Ready(Slot { proxy: Arc::clone(&self.proxy), server })
+            }
+            Waiting::For(waker) => {
+                *waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Waiting::Over => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let before = {
+            let mut waiting = self.waiter.0.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *waiting, Waiting::Over)
+        };
+        let backend = &self.proxy.backend;
+        match before {
+            // A server was given but not taken: pass it on.
+            Waiting::Given(server) => drop(Slot { proxy: Arc::clone(&self.proxy), server }),
+            Waiting::For(_) => {
+                let mut choice = backend.lock();
+                if let Some(at) = choice.waiting.iter().position(|w| Arc::ptr_eq(w, &self.waiter)) {
+                    choice.waiting.remove(at);
+                    backend.queue.leave();
+                }
+            }
+            Waiting::Over => {}
+        }
+    }
+}
+
+/// A stream's presence in a backend, ended on drop.
+#[derive(Debug)]
+pub struct Stay<'a>(&'a Gauge);
+
+impl Backend {
+    /// Counts a stream in the backend.
+    pub fn stay(&self) -> Stay<'_> {
+        self.streams.enter();
+        Stay(&self.streams)
+    }
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl Slot {
+    /// The server.
+    pub fn server(&self) -> Option<&Server> {
+        self.proxy.backend.servers.get(self.server)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let backend = &self.proxy.backend;
+        if backend.least_connections {
+            backend.leave(self.server, &mut backend.lock());
+        } else if let Some(server) = backend.servers.get(self.server) {
+            server.streams.leave();
+        }
+        backend.serve_queue();
+    }
+}

@@ -1,0 +1,250 @@
+//! From a backend to a connected server: choice, queue, connect, retries, redispatch.
+
+use crate::backend::{Chosen, Slot, choose};
+use crate::session::Session;
+use crate::state::Proxy;
+use crate::trace::{Cause, Trace};
+use crate::wait::{deadline, until};
+use ek_time::Duration;
+use haproxy_cfg::model::{Address, HttpReuse, PortOffset};
+use reactor::{ConnectOptions, KeepAlive, SockAddr, Stream, Timer};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A stream's connection to a server.
+pub struct ServerSide {
+    /// The connection.
+    pub stream: Stream,
+    /// It carried an exchange before.
+    pub reused: bool,
+    /// The stream's place on the server.
+    pub slot: Slot,
+}
+
+/// Why there is no connection: what the log says and the status to answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoServer {
+    /// For the log.
+    pub cause: Cause,
+    /// For the client.
+    pub status: u16,
+}
+
+/// What makes a stream's way to a server differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes {
+    /// Which idle connections may be used.
+    pub reuse: HttpReuse,
+    /// It is its session's first request.
+    pub first: bool,
+}
+
+/// After a refused connection the same server is tried again no sooner than this (manual, `retries`).
+const TURN_AROUND: Duration = Duration::from_secs(1);
+
+/// Finds a server in `backend` and a connection to it. Marks and counts go to `trace`.
+///
+/// # Errors
+/// No server is usable, the queue's time is over, or all attempts failed.
+pub async fn connect(
+    session: &Session,
+    backend: &Arc<Proxy>,
+    trace: &mut Trace,
+    wishes: Wishes,
+) -> Result<ServerSide, NoServer> {
+    let worker = &session.worker;
+    let config = &backend.config;
+    let mut slot = take_slot(session, backend, trace, None).await?;
+    let mut retries_left = config.retries;
+    loop {
+        let server_index = slot.server;
+        let Some(server) = slot.server() else { return Err(NO_SERVER) };
+        trace.server = Some(server_index);
+        let counters = worker.server(backend, server_index);
+        if trace.retries == 0 || trace.redispatched {
+            counters.sessions.add(1);
+            counters.chosen.add(1);
+            server.rate.count(reactor::now().as_millis());
+        }
+        if let Some(stream) = worker.pool.take(backend.index, server_index, wishes.reuse, wishes.first) {
+            counters.reuses.add(1);
+            worker.backend(backend).reuses.add(1);
+            trace.marks.connect = Some(reactor::now());
+            return Ok(ServerSide { stream, reused: true, slot });
+        }
+        counters.connects.add(1);
+        worker.backend(backend).connects.add(1);
+        let failure = match attempt(session, backend, &server.config.address, &session.timer).await {
+            Ok(stream) => {
+                trace.marks.connect = Some(reactor::now());
+                return Ok(ServerSide { stream, reused: false, slot });
+            }
+            Err(failure) => failure,
+        };
+        if retries_left == 0 {
+            counters.connect_errors.add(1);
+            worker.backend(backend).connect_errors.add(1);
+            let who = if failure == Failure::TimedOut { b's' } else { b'S' };
+            return Err(NoServer { cause: Cause(who, b'C'), status: 503 });
+        }
+        retries_left -= 1;
+        trace.retries += 1;
+        if redispatch_is_due(config.options.redispatch, retries_left, config.retries) {
+            counters.redispatches.add(1);
+            worker.backend(backend).redispatches.add(1);
+            drop(slot);
+            slot = take_slot(session, backend, trace, Some(server_index)).await?;
+            trace.redispatched = slot.server != server_index;
+        } else {
+            counters.retries.add(1);
+            worker.backend(backend).retries.add(1);
+            if failure == Failure::Refused {
+                let pause = config.timeouts.connect.map_or(TURN_AROUND, |limit| limit.min(TURN_AROUND));
+                wait_or_abort(session, pause).await?;
+            }
+        }
+    }
+}
+
+const NO_SERVER: NoServer = NoServer { cause: Cause(b'S', b'C'), status: 503 };
+
+/// `option redispatch N`: on every N-th retry, or counted from the last one when negative; `left` retries remain after
+/// this one, of `all`.
+fn redispatch_is_due(interval: Option<i32>, left: u32, all: u32) -> bool {
+    let period = match interval {
+        None | Some(0) => return false,
+        Some(n) if n > 0 => n.unsigned_abs(),
+        Some(n) => (all + 1).saturating_sub(n.unsigned_abs()),
+    };
+    period != 0 && left.is_multiple_of(period)
+}
+
+/// A place on a server, waiting in the queue when all are full.
+async fn take_slot(
+    session: &Session,
+    backend: &Arc<Proxy>,
+    trace: &mut Trace,
+    avoid: Option<usize>,
+) -> Result<Slot, NoServer> {
+    let slot = match choose(backend, avoid) {
+        Chosen::Server(slot) => slot,
+        Chosen::None => return Err(NO_SERVER),
+        Chosen::Queued(mut ticket) => {
+            trace.backend_queue = ticket.before;
+            let timeouts = &backend.config.timeouts;
+            let limit = timeouts.queue.or(timeouts.connect);
+            let abort = aborts_on_close(backend);
+            let given = until(&session.timer, deadline(limit), |cx| {
+                if let std::task::Poll::Ready(slot) = ticket.poll_slot(cx) {
+                    return std::task::Poll::Ready(Some(slot));
+                }
+                if abort && client_gone(session, cx) {
+                    std::task::Poll::Ready(None)
+                } else {
+                    std::task::Poll::Pending
+                }
+            })
+            .await;
+            match given {
+                Ok(Some(slot)) => slot,
+                Ok(None) => return Err(NoServer { cause: Cause(b'C', b'Q'), status: 503 }),
+                Err(_) => return Err(NoServer { cause: Cause(b's', b'Q'), status: 503 }),
+            }
+        }
+    };
+    trace.marks.queue.get_or_insert_with(reactor::now);
+    Ok(slot)
+}
+
+/// Whether a stream of this backend ends when its client closes while it waits (`option abortonclose`; in HTTP mode
+/// on unless switched off).
+pub fn aborts_on_close(backend: &Proxy) -> bool {
+    let http = backend.config.mode == haproxy_cfg::model::Mode::Http;
+    backend.config.options.abortonclose.unwrap_or(http)
+}
+
+/// Whether the client has closed its side; the task is woken when it does.
+pub fn client_gone(session: &Session, cx: &mut std::task::Context<'_>) -> bool {
+    session.stream.poll_peer_closed(cx).is_ready()
+}
+
+async fn wait_or_abort(session: &Session, pause: Duration) -> Result<(), NoServer> {
+    let gone = until(&session.timer, deadline(Some(pause)), |_| std::task::Poll::<()>::Pending).await;
+    debug_assert!(gone.is_err(), "nothing but the deadline ends this wait");
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Refused,
+    TimedOut,
+}
+
+/// One attempt to connect to a server.
+async fn attempt(
+    session: &Session,
+    backend: &Proxy,
+    address: &Address,
+    timer: &Timer,
+) -> Result<Stream, Failure> {
+    let address = destination(session, address).ok_or(Failure::Refused)?;
+    let options = ConnectOptions {
+        keep_alive: backend.config.options.tcpka_server.then(KeepAlive::default),
+        ..ConnectOptions::default()
+    };
+    let stream = Stream::connect(&address, &options).map_err(|_| Failure::Refused)?;
+    let limit = deadline(backend.config.timeouts.connect);
+    match until(timer, limit, |cx| stream.poll_connected(cx)).await {
+        Ok(Ok(())) => Ok(stream),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::TimedOut),
+        Ok(Err(_)) => Err(Failure::Refused),
+        Err(_) => Err(Failure::TimedOut),
+    }
+}
+
+/// The socket address of a server, its port worked out from the client's when it is relative.
+fn destination(session: &Session, address: &Address) -> Option<SockAddr> {
+    match address {
+        Address::Ip(address) => Some(SockAddr::from(*address)),
+        Address::IpRelative(ip, offset) => {
+            let came_to = match session.local() {
+                logformat::Endpoint::Ip(address) => i32::from(address.port()),
+                _ => return None,
+            };
+            let offset = match offset {
+                PortOffset::Absolute => 0,
+                PortOffset::Relative(by) => *by,
+            };
+            let port = u16::try_from(came_to + offset).ok()?;
+            Some(SockAddr::from(SocketAddr::new(*ip, port)))
+        }
+        Address::Unix(path) => Some(SockAddr::Path(path.clone())),
+        Address::Abstract(name, exact) => Some(SockAddr::Abstract(abstract_name(name, *exact))),
+        Address::Fd(_) | Address::SockPair(_) => None,
+    }
+}
+
+/// The name as it stands in the socket address: filled up with NULs unless it was written with `abnsz@`.
+pub fn abstract_name(name: &[u8], exact: bool) -> Vec<u8> {
+    const ROOM: usize = 107;
+    let mut name = name.to_vec();
+    if !exact {
+        name.resize(ROOM, 0);
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redispatch_is_due;
+
+    #[test]
+    fn redispatch_happens_on_the_last_retry_by_default() {
+        let due: Vec<bool> = (0..3).rev().map(|left| redispatch_is_due(Some(-1), left, 3)).collect();
+        assert_eq!(due, [false, false, true]);
+        let due: Vec<bool> = (0..3).rev().map(|left| redispatch_is_due(Some(1), left, 3)).collect();
+        assert_eq!(due, [true, true, true]);
+        assert!(!redispatch_is_due(None, 0, 3));
+    }
+}

@@ -1,0 +1,145 @@
+//! HTTP/1 clients: one exchange after the other on a connection.
+
+mod account;
+mod exchange;
+mod reply;
+mod request;
+mod response;
+
+use crate::accept::linger;
+use crate::pump::read_into;
+use crate::session::Session;
+use crate::trace::{Cause, Trace};
+use crate::wait::until;
+use exchange::{Exchange, Next};
+use http1::{Edits, RequestHead, ResponseHead};
+use reactor::Buffer;
+use std::io::ErrorKind;
+use std::task::Poll;
+
+pub use reply::Pages;
+
+/// Memory that one exchange needs and the next one can use again.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// The request head's index.
+    pub request: RequestHead,
+    /// Changes to it.
+    pub request_edits: Edits,
+    /// The response head's index.
+    pub response: ResponseHead,
+    /// Changes to it.
+    pub response_edits: Edits,
+    /// The request head as it goes to the server.
+    pub request_out: Vec<u8>,
+    /// The response head as it goes to the client.
+    pub response_out: Vec<u8>,
+    /// The request line as logs show it.
+    pub request_line: Vec<u8>,
+}
+
+impl Scratch {
+    /// Forgets everything but its memory.
+    pub fn reset(&mut self) {
+        self.request.reset();
+        self.request_edits.clear();
+        self.response.reset();
+        self.response_edits.clear();
+        self.request_out.clear();
+        self.response_out.clear();
+        self.request_line.clear();
+    }
+}
+
+/// What came while waiting for a request.
+enum Arrival {
+    /// Its first bytes.
+    Bytes(Buffer),
+    /// The client closed, or its connection failed.
+    Closed,
+    /// Nothing in time.
+    TimedOut,
+    /// A soft stop: nobody waits for an idle connection.
+    Stopping,
+}
+
+/// Serves one client connection in HTTP mode.
+pub async fn serve(mut session: Box<Session>) {
+    let mut kept = None;
+    loop {
+        let buffer = match kept.take() {
+            Some(buffer) => buffer,
+            None => match wait_for_request(&session).await {
+                Arrival::Bytes(buffer) => buffer,
+                Arrival::Stopping => return,
+                Arrival::Closed => return no_request(&session, Cause(b'C', b'R'), 400),
+                Arrival::TimedOut => {
+                    if session.streams == 0 && !session.frontend.config.options.http_ignore_probes {
+                        reply::bare(&session, 408);
+                        no_request(&session, Cause(b'c', b'R'), 408);
+                        Box::pin(linger(&session)).await;
+                    }
+                    return;
+                }
+            },
+        };
+        // Boxed, so that an idle connection's task is small.
+        let next = Box::pin(Exchange::run(&mut session, buffer)).await;
+        session.streams += 1;
+        session.begin = reactor::now();
+        session.accepted = reactor::wall();
+        match next {
+            Next::Request(buffer) => kept = buffer,
+            Next::Close => return,
+            Next::Linger => return Box::pin(linger(&session)).await,
+        }
+    }
+}
+
+/// Waits for the first bytes of a request without holding a buffer.
+async fn wait_for_request(session: &Session) -> Arrival {
+    let timeouts = &session.frontend.config.timeouts;
+    let limit = if session.streams == 0 {
+        timeouts.http_request.or(timeouts.client)
+    } else {
+        timeouts.http_keep_alive.or(timeouts.http_request).or(timeouts.client)
+    };
+    let deadline = limit.map(|span| session.begin + span);
+    let size = session.worker.state.config.global.tune.bufsize as usize;
+    loop {
+        let mut buffer = Buffer::take(size);
+        match read_into(&session.stream, &mut buffer) {
+            Ok(0) => return Arrival::Closed,
+            Ok(_) => return Arrival::Bytes(buffer),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => return Arrival::Closed,
+        }
+        drop(buffer);
+        let ready = until(&session.timer, deadline, |cx| {
+            if session.stream.poll_readable(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            // A first request was promised by connecting; between requests nothing is lost by closing.
+            let idle = session.streams > 0;
+            if idle && session.poll_stopping(cx).is_ready() { Poll::Ready(false) } else { Poll::Pending }
+        });
+        match ready.await {
+            Ok(true) => {}
+            Ok(false) => return Arrival::Stopping,
+            Err(_) => return Arrival::TimedOut,
+        }
+    }
+}
+
+/// Logs and counts a connection that ended before a request came. Between requests that is how connections end.
+fn no_request(session: &Session, cause: Cause, status: u16) {
+    if session.streams > 0 || session.frontend.config.options.dontlognull {
+        return;
+    }
+    let mut trace = Trace::new(session.begin, session.accepted);
+    trace.cause = cause;
+    trace.status = i32::from(status);
+    session.worker.frontend(&session.frontend).request_errors.add(1);
+    trace.log(session, None, false);
+}

@@ -1,0 +1,360 @@
+//! One exchange: request head → backend → server → response → log.
+
+use super::response::{Download, Responder, Sent};
+use super::{Scratch, account, reply};
+use crate::connect::{ServerSide, Wishes, connect};
+use crate::pump::{Fault, Framed, Left, Pump, write_all};
+use crate::session::Session;
+use crate::state::Proxy;
+use crate::tcp;
+use crate::trace::{Cause, Trace};
+use crate::wait::deadline;
+use ek_time::Instant;
+use http1::{ChunkDecoder, Framing, Persistence, Version};
+use reactor::{Buffer, Timer};
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io::IoSlice;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// What becomes of the client's connection.
+pub enum Next {
+    /// Another request; its first bytes, when they are there already.
+    Request(Option<Buffer>),
+    /// It is closed.
+    Close,
+    /// It is closed once the client had time to read the last response.
+    Linger,
+}
+
+/// Why an exchange ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// For the log.
+    pub cause: Cause,
+    /// The status to answer with; 0: nothing (more) is said.
+    pub status: u16,
+    /// The request could not be parsed.
+    pub unparsed: bool,
+}
+
+impl Stop {
+    /// A request that is refused.
+    pub fn bad_request(status: u16) -> Self {
+        Self { cause: Cause(b'P', b'R'), status, unparsed: true }
+    }
+
+    /// A request that did not come whole.
+    pub fn bad_request_from(cause: Cause, status: u16) -> Self {
+        Self { cause, status, unparsed: true }
+    }
+
+    /// An answer of our own.
+    pub fn answer(cause: Cause, status: u16) -> Self {
+        Self { cause, status, unparsed: false }
+    }
+
+    /// Nothing can be answered.
+    pub fn silent(cause: Cause) -> Self {
+        Self { cause, status: 0, unparsed: false }
+    }
+}
+
+/// One exchange.
+pub struct Exchange<'s> {
+    pub(super) session: &'s Session,
+    pub(super) trace: Trace,
+    pub(super) scratch: Box<Scratch>,
+    /// The request: its head, and what came behind it.
+    pub(super) buffer: Buffer,
+}
+
+/// An exchange that went through.
+struct Done {
+    client: Persistence,
+    /// The request's body was read to its end.
+    request_whole: bool,
+}
+
+impl<'s> Exchange<'s> {
+    /// Serves the request whose first bytes are in `buffer`.
+    pub async fn run(session: &'s mut Session, buffer: Buffer) -> Next {
+        let mut trace = Trace::new(session.begin, session.accepted);
+        trace.marks.idle = Some(reactor::now().millis_since(session.begin) as u32);
+        trace.request_started = reactor::wall();
+        let scratch = session.worker.take_scratch();
+        let mut exchange = Self { session, trace, scratch, buffer };
+        let outcome = exchange.steps().await;
+        exchange.finish(outcome).await
+    }
+
+    async fn steps(&mut self) -> Result<Done, Stop> {
+        let head_len = self.read_head().await?;
+        let session = self.session;
+        let worker = &session.worker;
+        self.trace.marks.request = Some(reactor::now());
+        self.trace.bytes_in += account::request_head(&self.scratch.request, self.buffer.data());
+        let line = self.scratch.request.start_line(self.buffer.data());
+        let kept = line.get(..worker.state.config.global.tune.http_logurilen as usize).unwrap_or(line);
+        self.scratch.request_line.extend_from_slice(kept);
+        let number = worker.next_request();
+        worker.frontend(&session.frontend).requests.add(1);
+        session.frontend.request_rate.count(reactor::now().as_millis());
+
+        let backend = self.choose_backend()?;
+        worker.backend(&backend).sessions.add(1);
+        worker.backend(&backend).requests.add(1);
+        worker.backend(&backend).chosen.add(1);
+        backend.backend.rate.count(reactor::now().as_millis());
+        self.trace.backend = Some(Arc::clone(&backend));
+        self.trace.log_connect(session);
+        let _stay = backend.backend.stay();
+        self.edit_request(&backend, number);
+        self.buffer.consume(head_len);
+        self.with_server(&backend).await
+    }
+
+    fn choose_backend(&self) -> Result<Arc<Proxy>, Stop> {
+        let frontend = &self.session.frontend;
+        match frontend.config.default_backend {
+            Some(index) => self.session.worker.state.proxies.get(index).map(Arc::clone),
+            None if frontend.config.kind.is_backend() => Some(Arc::clone(frontend)),
+            None => None,
+        }
+        .ok_or(Stop::answer(Cause(b'S', b'C'), 503))
+    }
+
+    /// Finds a server and lets it answer; a kept connection that was closed meanwhile is replaced once.
+    async fn with_server(&mut self, backend: &Arc<Proxy>) -> Result<Done, Stop> {
+        let session = self.session;
+        let first = session.streams == 0;
+        let mut reuse = backend.config.http_reuse;
+        let replayable = self.scratch.request.framing() == Framing::None;
+        loop {
+            let wishes = Wishes { reuse, first };
+            let server = connect(session, backend, &mut self.trace, wishes)
+                .await
+                .map_err(|none| Stop::answer(none.cause, none.status))?;
+            match self.serve_from(backend, &server).await? {
+                Some((sent, request_whole)) => {
+                    return self.after_response(backend, server, sent, request_whole).await;
+                }
+                None if replayable => reuse = haproxy_cfg::model::HttpReuse::Never,
+                // The server may have acted on it; the client, who knows whether that matters, must decide.
+                None if !first => return Err(Stop::silent(Cause(b'S', b'H'))),
+                None => return Err(Stop::answer(Cause(b'S', b'H'), 502)),
+            }
+        }
+    }
+
+    /// Sends the request and then, or with a body at the same time, the response; `None`: the connection was stale.
+    async fn serve_from(
+        &mut self,
+        backend: &Proxy,
+        server: &ServerSide,
+    ) -> Result<Option<(Sent, bool)>, Stop> {
+        let session = self.session;
+        let body = match self.scratch.request.framing() {
+            Framing::Length(n) => Some((Left::Length(n), Framed::Plain)),
+            Framing::Chunked => Some((Left::Chunks(Box::new(ChunkDecoder::new())), Framed::Chunks)),
+            _ => None,
+        };
+        if let Some((left, framed)) = body {
+            return Box::pin(self.serve_with_body(backend, server, left, framed)).await;
+        }
+        let mut head = [IoSlice::new(&self.scratch.request_out)];
+        // A server that takes nothing may have said why: the response decides.
+        if write_all(&server.stream, &session.timer, backend.config.timeouts.server, &mut head).await
+            == Err(Fault::WriteTimeout)
+        {
+            return Err(Stop::answer(Cause(b's', b'H'), 504));
+        }
+        let answer_by = Cell::new(deadline(backend.config.timeouts.server));
+        let responder = Responder {
+            session,
+            backend,
+            server,
+            trace: &mut self.trace,
+            scratch: &mut self.scratch,
+            answer_by: &answer_by,
+        };
+        Ok(match responder.run().await? {
+            Download::Sent(sent) => Some((sent, true)),
+            Download::Stale => None,
+        })
+    }
+
+    async fn serve_with_body(
+        &mut self,
+        backend: &Proxy,
+        server: &ServerSide,
+        mut left: Left,
+        framed: Framed,
+    ) -> Result<Option<(Sent, bool)>, Stop> {
+        let session = self.session;
+        let answer_by: Cell<Option<Instant>> = Cell::new(None);
+        let answer_limit = backend.config.timeouts.server;
+        let uploaded = Cell::new(0_u64);
+        let request_out = std::mem::take(&mut self.scratch.request_out);
+        let mut upload_end = None;
+        let outcome = {
+            let upload_timer = Timer::new();
+            let mut count = |n| uploaded.set(uploaded.get() + n);
+            let upload = Pump {
+                from: &session.stream,
+                to: &server.stream,
+                left: &mut left,
+                framed,
+                buffer: &mut self.buffer,
+                timer: &upload_timer,
+                read_limit: session.frontend.config.timeouts.client,
+                write_limit: backend.config.timeouts.server,
+                splice: !session.worker.state.config.global.nosplice,
+                moved: &mut count,
+            }
+            .run(&request_out);
+            let download = Responder {
+                session,
+                backend,
+                server,
+                trace: &mut self.trace,
+                scratch: &mut self.scratch,
+                answer_by: &answer_by,
+            }
+            .run();
+
+            let (mut upload, mut download) = (pin!(upload), pin!(download));
+            poll_fn(|cx| {
+                if upload_end.is_none() {
+                    if let Poll::Ready(end) = upload.as_mut().poll(cx) {
+                        upload_end = Some(end);
+                        answer_by.set(answer_limit.map(|span| reactor::now() + span));
+                        if let Some(stop) = end.err().and_then(upload_failed) {
+                            return Poll::Ready(Err(stop));
+                        }
+                    }
+                }
+                download.as_mut().poll(cx)
+            })
+            .await
+        };
+        self.scratch.request_out = request_out;
+        self.trace.bytes_in += uploaded.get();
+        let whole = upload_end == Some(Ok(()));
+        Ok(match outcome? {
+            Download::Sent(sent) => Some((sent, whole)),
+            Download::Stale => None,
+        })
+    }
+
+    /// Puts the server's connection away and enters the tunnel, if one was agreed on.
+    async fn after_response(
+        &mut self,
+        backend: &Arc<Proxy>,
+        server: ServerSide,
+        sent: Sent,
+        request_whole: bool,
+    ) -> Result<Done, Stop> {
+        let session = self.session;
+        if sent.client == Persistence::Tunnel {
+            let to_client = sent.buffer;
+            let to_server = std::mem::replace(&mut self.buffer, Buffer::take(0));
+            let cause =
+                tcp::relay(session, backend, &server.stream, to_server, to_client, &mut self.trace).await;
+            self.trace.cause = cause;
+            return Ok(Done { client: Persistence::Close, request_whole: true });
+        }
+        if sent.keep_server && request_whole {
+            let ServerSide { stream, reused, slot } = server;
+            session.worker.pool.put(backend.index, slot.server, stream, reused || session.streams > 0);
+        }
+        Ok(Done { client: sent.client, request_whole })
+    }
+
+    /// Answers what was not answered, logs and counts.
+    async fn finish(mut self, outcome: Result<Done, Stop>) -> Next {
+        let session = self.session;
+        let mut next = match outcome {
+            Ok(Done { client: Persistence::KeepAlive, request_whole: true }) => Next::Request(None),
+            Ok(Done { client: Persistence::KeepAlive, request_whole: false }) => Next::Linger,
+            Ok(_) => Next::Close,
+            Err(stop) => {
+                self.trace.cause = stop.cause;
+                self.answer(stop).await
+            }
+        };
+        let unparsed = outcome.err().is_some_and(|stop| stop.unparsed);
+        if unparsed {
+            session.worker.frontend(&session.frontend).request_errors.add(1);
+        }
+        let line = (!unparsed).then_some(self.scratch.request_line.as_slice());
+        self.trace.log(session, line, false);
+        self.trace.count_bytes(session);
+        let Self { scratch, buffer, session, .. } = self;
+        session.worker.put_scratch(scratch);
+        if let Next::Request(kept) = &mut next {
+            if !buffer.is_empty() {
+                *kept = Some(buffer);
+            }
+        }
+        next
+    }
+
+    /// Sends an error page. The connection is kept when request and page leave no doubt where the next message starts.
+    async fn answer(&mut self, stop: Stop) -> Next {
+        if stop.status == 0 || self.trace.status > 0 {
+            return Next::Close;
+        }
+        let session = self.session;
+        let request = &self.scratch.request;
+        let keep = !stop.unparsed
+            && request.framing() == Framing::None
+            && request.keep_alive()
+            && !session.worker.state.stopping();
+        let version = if stop.unparsed { Version::Http11 } else { request.version() };
+        let head_only = !stop.unparsed && request.known_method() == http1::Method::Head;
+        let mut out = Vec::new();
+        let backend = self.trace.backend.as_deref();
+        reply::page(session, backend, stop.status, |page| {
+            page.write(version, !keep, head_only, &mut out);
+            self.trace.bytes_out = if stop.unparsed { 0 } else { account::page(page, head_only) };
+        });
+        self.trace.status = i32::from(stop.status);
+        session.worker.frontend(&session.frontend).responses.count(stop.status);
+        if let Some(backend) = backend {
+            session.worker.backend(backend).responses.count(stop.status);
+        }
+        let timer = Timer::new();
+        let pump = Pump {
+            from: &session.stream,
+            to: &session.stream,
+            left: &mut Left::Nothing,
+            framed: Framed::Plain,
+            buffer: &mut Buffer::take(0),
+            timer: &timer,
+            read_limit: None,
+            write_limit: session.frontend.config.timeouts.client,
+            splice: false,
+            moved: &mut |_| (),
+        };
+        match pump.run(&out).await {
+            Ok(()) if keep => Next::Request(None),
+            Ok(()) => Next::Linger,
+            Err(_) => Next::Close,
+        }
+    }
+}
+
+/// Which upload faults end the exchange. When the server takes no more it may have answered already: the response
+/// decides.
+fn upload_failed(fault: Fault) -> Option<Stop> {
+    match fault {
+        Fault::Truncated | Fault::Read => Some(Stop::answer(Cause(b'C', b'D'), 400)),
+        Fault::ReadTimeout => Some(Stop::answer(Cause(b'c', b'D'), 408)),
+        Fault::Malformed => Some(Stop::answer(Cause(b'P', b'D'), 400)),
+        Fault::WriteTimeout => Some(Stop::answer(Cause(b's', b'D'), 504)),
+        Fault::Write => None,
+    }
+}

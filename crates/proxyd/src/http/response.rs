@@ -1,0 +1,235 @@
+//! The response's way out: its head read, edited and written, then its body.
+
+use super::Scratch;
+use super::account;
+use super::exchange::Stop;
+use super::request::connection_mode;
+use crate::connect::{ServerSide, aborts_on_close, client_gone};
+use crate::pump::{Fault, Framed, Left, Pump, read_into};
+use crate::session::Session;
+use crate::state::Proxy;
+use crate::trace::{Cause, Trace};
+use ek_time::Instant;
+use haproxy_cfg::model::HttpConnectionMode;
+use http1::{ChunkDecoder, Framing, HopByHop, Limits, Persistence, Progress, Strictness, Version};
+use reactor::{Buffer, Timer};
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::task::Poll;
+
+/// Room for a response: its head, and a small body with it in one read.
+const RESPONSE_BUFFER: usize = 32 << 10;
+
+/// A response that was sent whole.
+pub(super) struct Sent {
+    /// The server's connection can carry another exchange.
+    pub keep_server: bool,
+    /// What becomes of the client's connection.
+    pub client: Persistence,
+    /// Bytes that the server sent after the head of a tunnel.
+    pub buffer: Buffer,
+}
+
+/// What a download came to.
+pub(super) enum Download {
+    /// The response was sent.
+    Sent(Sent),
+    /// A kept connection turned out to be closed before any byte of a response: another one may be tried.
+    Stale,
+}
+
+/// One response.
+pub(super) struct Responder<'a> {
+    pub session: &'a Session,
+    pub backend: &'a Proxy,
+    pub server: &'a ServerSide,
+    pub trace: &'a mut Trace,
+    pub scratch: &'a mut Scratch,
+    /// By when the server must have begun to answer; set once the request has been sent.
+    pub answer_by: &'a Cell<Option<Instant>>,
+}
+
+impl Responder<'_> {
+    /// Reads the response and sends it to the client.
+    pub async fn run(mut self) -> Result<Download, Stop> {
+        let mut buffer = Buffer::take(RESPONSE_BUFFER);
+        let Some(head_len) = self.read_head(&mut buffer).await? else { return Ok(Download::Stale) };
+        let session = self.session;
+        let status = self.scratch.response.status();
+        self.trace.status = i32::from(status);
+        self.trace.marks.response = Some(reactor::now());
+        self.trace.bytes_out += account::response_head(&self.scratch.response, buffer.data());
+        session.worker.frontend(&session.frontend).responses.count(status);
+        session.worker.backend(self.backend).responses.count(status);
+        session.worker.server(self.backend, self.server.slot.server).responses.count(status);
+
+        let mode = connection_mode(&session.frontend, self.backend);
+        let keep_client = mode != HttpConnectionMode::Close && !session.worker.state.stopping();
+        let scratch = &mut *self.scratch;
+        let edits = &mut scratch.response_edits;
+        HopByHop::strip_response(&scratch.response, buffer.data(), edits);
+        let (_, client) =
+            http1::toward_client(&scratch.request, &scratch.response, buffer.data(), keep_client, edits);
+        scratch.response_out.clear();
+        edits.write_response(&scratch.response, buffer.data(), &mut scratch.response_out);
+        let framing = scratch.response.framing();
+        let keep_server = mode == HttpConnectionMode::KeepAlive
+            && scratch.response.keep_alive()
+            && !scratch.response.must_close()
+            && !matches!(framing, Framing::UntilClose | Framing::Tunnel);
+        buffer.consume(head_len);
+        if session.frontend.config.options.logasap {
+            self.trace.log(session, Some(&scratch.request_line), true);
+        }
+
+        let (mut left, framed) = body_plan(framing, scratch.request.version(), &scratch.response_out);
+        let tunnel = framing == Framing::Tunnel;
+        let timeouts = (&self.backend.config.timeouts, &session.frontend.config.timeouts);
+        let bytes_out = &mut self.trace.bytes_out;
+        let pump = Pump {
+            from: &self.server.stream,
+            to: &session.stream,
+            left: &mut left,
+            framed,
+            buffer: &mut buffer,
+            timer: &session.timer,
+            read_limit: timeouts.0.server,
+            write_limit: timeouts.1.client,
+            splice: !session.worker.state.config.global.nosplice,
+            moved: &mut |n| *bytes_out += n,
+        };
+        pump.run(&scratch.response_out).await.map_err(|fault| Stop::during_response(fault))?;
+        let clean = buffer.is_empty() || tunnel;
+        Ok(Download::Sent(Sent { keep_server: keep_server && clean, client, buffer }))
+    }
+
+    /// Reads until the final response's head is whole, passing interim ones on; `None`: the connection was stale.
+    async fn read_head(&mut self, buffer: &mut Buffer) -> Result<Option<usize>, Stop> {
+        let tune = &self.session.worker.state.config.global.tune;
+        let limits = Limits {
+            max_fields: tune.http_maxhdr as usize,
+            max_bytes: (tune.bufsize - tune.maxrewrite) as usize,
+        };
+        let strictness = Strictness {
+            accept_unsafe: self.backend.config.options.accept_unsafe_violations_in_http_response,
+            ..Strictness::default()
+        };
+        let method = self.scratch.request.known_method();
+        let mut untouched = true;
+        loop {
+            if !buffer.is_empty() {
+                untouched = false;
+                match self.scratch.response.parse(buffer.data_mut(), method, &limits, &strictness) {
+                    Ok(Progress::Complete { len }) if self.scratch.response.is_interim() => {
+                        self.pass_interim(buffer).await?;
+                        buffer.consume(len);
+                        self.scratch.response.reset();
+                        continue;
+                    }
+                    Ok(Progress::Complete { len }) => return Ok(Some(len)),
+                    Ok(Progress::Partial) => {}
+                    Err(_) => return Err(self.failed(Cause(b'P', b'H'), 502)),
+                }
+            }
+            buffer.compact();
+            self.wait_readable().await?;
+            match read_into(&self.server.stream, buffer) {
+                Ok(0) if untouched && self.server.reused => return Ok(None),
+                Ok(0) => return Err(self.failed(Cause(b'S', b'H'), 502)),
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(_) if untouched && self.server.reused => return Ok(None),
+                Err(_) => return Err(self.failed(Cause(b'S', b'H'), 502)),
+            }
+        }
+    }
+
+    fn failed(&self, cause: Cause, status: u16) -> Stop {
+        let worker = &self.session.worker;
+        worker.backend(self.backend).response_errors.add(1);
+        worker.server(self.backend, self.server.slot.server).response_errors.add(1);
+        Stop::answer(cause, status)
+    }
+
+    /// Waits for the server, watching the client and the clock.
+    async fn wait_readable(&self) -> Result<(), Stop> {
+        let (session, server) = (self.session, &self.server.stream);
+        let watch_client = aborts_on_close(self.backend);
+        poll_fn(|cx| {
+            if server.poll_readable(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if watch_client && client_gone(session, cx) {
+                session.worker.backend(self.backend).client_aborts.add(1);
+                session.worker.server(self.backend, self.server.slot.server).client_aborts.add(1);
+                return Poll::Ready(Err(Stop::silent(Cause(b'C', b'H'))));
+            }
+            session.timer.set(self.answer_by.get());
+            if session.timer.poll_expired(cx).is_ready() {
+                return Poll::Ready(Err(self.failed(Cause(b's', b'H'), 504)));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Sends an interim response on; HTTP/1.0 clients know none (RFC 9110 section 15.2).
+    async fn pass_interim(&mut self, buffer: &mut Buffer) -> Result<(), Stop> {
+        if self.scratch.request.version() == Version::Http10 {
+            return Ok(());
+        }
+        let edits = &mut self.scratch.response_edits;
+        HopByHop::strip_response(&self.scratch.response, buffer.data(), edits);
+        let mut out = Vec::new();
+        edits.write_response(&self.scratch.response, buffer.data(), &mut out);
+        edits.clear();
+        let timer = Timer::new();
+        let pump = Pump {
+            from: &self.server.stream,
+            to: &self.session.stream,
+            left: &mut Left::Nothing,
+            framed: Framed::Plain,
+            buffer: &mut Buffer::take(0),
+            timer: &timer,
+            read_limit: None,
+            write_limit: self.session.frontend.config.timeouts.client,
+            splice: false,
+            moved: &mut |_| (),
+        };
+        pump.run(&out).await.map_err(Stop::during_response)
+    }
+}
+
+/// What is read of the body and how it is written: chunked when the head that was written says so.
+fn body_plan(framing: Framing, client: Version, head: &[u8]) -> (Left, Framed) {
+    match framing {
+        Framing::None | Framing::Tunnel => (Left::Nothing, Framed::Plain),
+        Framing::Length(n) => (Left::Length(n), Framed::Plain),
+        Framing::Chunked => {
+            let framed = if client == Version::Http10 { Framed::Plain } else { Framed::Chunks };
+            (Left::Chunks(Box::new(ChunkDecoder::new())), framed)
+        }
+        Framing::UntilClose => {
+            let chunked = memmem(head, b"\r\ntransfer-encoding: chunked\r\n");
+            (Left::UntilClose, if chunked { Framed::Chunks } else { Framed::Plain })
+        }
+    }
+}
+
+fn memmem(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
+}
+
+impl Stop {
+    /// A fault after the response's head was sent: nothing more can be said to the client.
+    fn during_response(fault: Fault) -> Self {
+        Self::silent(match fault {
+            Fault::Truncated | Fault::Read => Cause(b'S', b'D'),
+            Fault::ReadTimeout => Cause(b's', b'D'),
+            Fault::Malformed => Cause(b'P', b'D'),
+            Fault::Write => Cause(b'C', b'D'),
+            Fault::WriteTimeout => Cause(b'c', b'D'),
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! Where log lines go.
+//!
+//! A worker's [`Sinks`] frame each line for the targets of a proxy's `log` lines and keep them until the loop has gone
+//! round: one `sendmmsg` then takes all that a target has got, so that a line does not cost a system call. Descriptors
+//! (`stdout`, `fd@N`) may block and are written by a thread of their own. [`Outputs`] is what the workers share.
+
+mod outputs;
+mod target;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use outputs::Outputs;
+
+use crate::state::State;
+use ek_time::Duration;
+use haproxy_cfg::model::{Logger, LoggerFormat};
+use logformat::{Frame, Framer};
+use outputs::Sampler;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use target::Target;
+
+/// How long a target that is full is left alone at first, and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(64));
+
+/// The targets of one list of `log` lines, for one worker. Lives on a reactor's thread.
+pub struct Sinks(Rc<Inner>);
+
+struct Inner {
+    outputs: Arc<Outputs>,
+    sinks: RefCell<Vec<Sink>>,
+    /// The flushing task, while it waits for something to do.
+    flusher: Cell<Option<Waker>>,
+    /// Lines wait.
+    waiting: Cell<bool>,
+}
+
+/// One `log` line.
+struct Sink {
+    framer: Framer,
+    sampler: Option<Arc<Sampler>>,
+    target: Target,
+}
+
+impl Sinks {
+    /// Opens the targets of `loggers`. One that cannot be opened is tried again as lines come.
+    ///
+    /// # Panics
+    /// Where no reactor runs.
+    pub fn new(loggers: &[Logger], state: &State, tag: &str) -> Self {
+        let global = &state.config.global;
+        let hostname = global
+            .log_send_hostname
+            .as_ref()
+            .map(|name| name.as_deref().unwrap_or(&state.process.hostname).to_owned());
+        Self::open(loggers, &state.process.logs, hostname.as_deref(), tag, std::process::id())
+    }
+
+    fn open(loggers: &[Logger], outputs: &Arc<Outputs>, hostname: Option<&str>, tag: &str, pid: u32) -> Self {
+        let sinks: Vec<Sink> = loggers
+            .iter()
+            .enumerate()
+            .map(|(index, logger)| Sink {
+                framer: Framer::new(
+                    frame(logger.format),
+                    logger.facility,
+                    logger.max_level,
+                    logger.min_level,
+                    usize::try_from(logger.max_len).unwrap_or(usize::MAX),
+                    hostname,
+                    tag,
+                    pid,
+                ),
+                sampler: outputs.sampler(logger, tag),
+                target: Target::new(&logger.target, index + 1, outputs),
+            })
+            .collect();
+        let inner = Rc::new(Inner {
+            outputs: Arc::clone(outputs),
+            sinks: RefCell::new(sinks),
+            flusher: Cell::new(None),
+            waiting: Cell::new(false),
+        });
+        if !loggers.is_empty() {
+            reactor::spawn(flush_when_due(Rc::downgrade(&inner)));
+        }
+        Self(inner)
+    }
+
+    /// Whether there is no `log` line, so that none need be rendered.
+    pub fn is_empty(&self) -> bool {
+        self.0.sinks.borrow().is_empty()
+    }
+
+    /// Whether a message of `level` (0 emerg – 7 debug) goes anywhere.
+    pub fn wants(&self, level: u8) -> bool {
+        self.0.sinks.borrow().iter().any(|sink| sink.framer.wants(level))
+    }
+
+    /// Whether a target shows rfc5424 structured data, so that `log-format-sd` is worth rendering.
+    pub fn shows_structured_data(&self) -> bool {
+        self.0.sinks.borrow().iter().any(|sink| sink.framer.shows_structured_data())
+    }
+
+    /// Sends `message` to every target that wants its level, at the end of this turn of the loop.
+    pub fn send(&self, level: u8, message: &[u8]) {
+        self.send_with(level, b"", message);
+    }
+
+    /// As [`Self::send`], with rendered structured data for rfc5424.
+    pub fn send_with(&self, level: u8, data: &[u8], message: &[u8]) {
+        let now = reactor::wall();
+        let mut any = false;
+        for sink in self.0.sinks.borrow_mut().iter_mut() {
+            if !sink.framer.wants(level) || sink.sampler.as_ref().is_some_and(|sampler| !sampler.take()) {
+                continue;
+            }
+            let framer = &mut sink.framer;
+            sink.target.push(&self.0.outputs, |out| framer.frame_with(now, level, data, message, out));
+            any = true;
+        }
+        if any && !self.0.waiting.replace(true) {
+            if let Some(flusher) = self.0.flusher.take() {
+                flusher.wake();
+            }
+        }
+    }
+
+    /// Sends what waits without waiting for the end of the turn, for instance before the worker ends.
+    pub fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+impl std::fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sinks").field("sinks", &self.0.sinks.borrow().len()).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Sends what waits; false when some could not go yet.
+    fn flush(&self) -> bool {
+        self.waiting.set(false);
+        let mut all = true;
+        for sink in self.sinks.borrow_mut().iter_mut() {
+            all &= sink.target.flush(&self.outputs);
+        }
+        all
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.flush();
+        for sink in self.sinks.get_mut() {
+            sink.target.give_up(&self.outputs);
+        }
+    }
+}
+
+/// The task that flushes once a turn. It runs after the tasks that were ready in the turn of the first line, and so
+/// takes the lines of all of them.
+async fn flush_when_due(inner: Weak<Inner>) {
+    let mut pause = PAUSE.0;
+    loop {
+        let alive = poll_fn(|cx| match inner.upgrade() {
+            None => Poll::Ready(false),
+            Some(inner) if inner.waiting.get() => Poll::Ready(true),
+            Some(inner) => {
+                inner.flusher.set(Some(cx.waker().clone()));
+                Poll::Pending
+            }
+        })
+        .await;
+        let flushed = match inner.upgrade() {
+            Some(inner) if alive => inner.flush(),
+            _ => return,
+        };
+        if flushed {
+            pause = PAUSE.0;
+        } else {
+            reactor::sleep_until(reactor::now() + pause).await;
+            pause = (pause * 2).min(PAUSE.1);
+            if let Some(inner) = inner.upgrade() {
+                inner.waiting.set(true);
+            }
+        }
+    }
+}
+
+fn frame(format: LoggerFormat) -> Frame {
+    match format {
+        LoggerFormat::Local => Frame::Local,
+        LoggerFormat::Rfc3164 => Frame::Rfc3164,
+        LoggerFormat::Rfc5424 => Frame::Rfc5424,
+        LoggerFormat::Priority => Frame::Priority,
+        LoggerFormat::Short => Frame::Short,
+        LoggerFormat::Timed => Frame::Timed,
+        LoggerFormat::Iso => Frame::Iso,
+        LoggerFormat::Raw => Frame::Raw,
+    }
+}

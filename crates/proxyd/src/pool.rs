@@ -1,0 +1,148 @@
+//! Idle connections to servers, kept by each worker for its own use.
+
+use crate::state::State;
+use ek_time::{Duration, Instant};
+use haproxy_cfg::model::HttpReuse;
+use reactor::Stream;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Waker};
+
+/// Idle connections by proxy and server.
+pub struct Pool {
+    state: Arc<State>,
+    shelves: Vec<Vec<RefCell<Shelf>>>,
+}
+
+/// One server's idle connections, the most recently used last.
+#[derive(Default)]
+struct Shelf {
+    idle: Vec<Idle>,
+    /// The fewest that were idle since the last sweep: that many were not needed.
+    fewest: usize,
+    swept: Instant,
+}
+
+struct Idle {
+    stream: Stream,
+    /// It carried requests of more than one session, so it can be trusted with a session's first request
+    /// (`http-reuse safe`).
+    proven: bool,
+}
+
+/// How often the shelves are looked over for connections that servers closed.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+impl Pool {
+    /// Empty shelves for all servers of `state`.
+    pub fn new(state: &Arc<State>) -> Self {
+        let shelves = state
+            .proxies
+            .iter()
+            .map(|p| p.backend.servers.iter().map(|_| RefCell::default()).collect())
+            .collect();
+        Self { state: Arc::clone(state), shelves }
+    }
+
+    fn shelf(&self, proxy: usize, server: usize) -> Option<&RefCell<Shelf>> {
+        self.shelves.get(proxy)?.get(server)
+    }
+
+    fn count(&self, proxy: usize, server: usize, change: i32) {
+        if let Some(server) = self.state.proxies.get(proxy).and_then(|p| p.backend.servers.get(server)) {
+            server.idle.fetch_add(change as u32, Relaxed);
+        }
+    }
+
+    /// A connection to this server that may carry the request. `first` is whether it is its session's first one.
+    pub fn take(&self, proxy: usize, server: usize, reuse: HttpReuse, first: bool) -> Option<Stream> {
+        let only_proven = match reuse {
+            HttpReuse::Never => return None,
+            HttpReuse::Safe | HttpReuse::Aggressive => first,
+            HttpReuse::Always => false,
+        };
+        let mut shelf = self.shelf(proxy, server)?.borrow_mut();
+        loop {
+            let at = shelf.idle.iter().rposition(|idle| idle.proven || !only_proven)?;
+            let idle = shelf.idle.remove(at);
+            shelf.fewest = shelf.fewest.min(shelf.idle.len());
+            self.count(proxy, server, -1);
+            if quiet(&idle.stream) {
+                return Some(idle.stream);
+            }
+        }
+    }
+
+    /// Keeps a connection whose exchange ended cleanly; it is closed instead when the pool has enough.
+    pub fn put(&self, proxy: usize, server: usize, stream: Stream, proven: bool) {
+        let Some(shelf) = self.shelf(proxy, server) else { return };
+        let Some(shared) = self.state.proxies.get(proxy).and_then(|p| p.backend.servers.get(server)) else {
+            return;
+        };
+        let limit = shared.config.pool_max_conn;
+        if limit >= 0 && i64::from(shared.idle.load(Relaxed)) >= limit || !shared.usable() {
+            return;
+        }
+        // Registered, so that a close while it is idle is noted; nobody waits.
+        let _ = stream.poll_readable(&mut Context::from_waker(Waker::noop()));
+        let mut shelf = shelf.borrow_mut();
+        shelf.idle.push(Idle { stream, proven });
+        self.count(proxy, server, 1);
+    }
+
+    /// Closes what servers have closed, and half of what was not needed in `pool-purge-delay`.
+    fn sweep(&self, now: Instant) {
+        for (proxy, shelves) in self.shelves.iter().enumerate() {
+            for (server, shelf) in shelves.iter().enumerate() {
+                let mut shelf = shelf.borrow_mut();
+                if shelf.idle.is_empty() {
+                    continue;
+                }
+                let before = shelf.idle.len();
+                shelf.idle.retain(|idle| quiet(&idle.stream));
+                let delay = self
+                    .state
+                    .proxies
+                    .get(proxy)
+                    .and_then(|p| p.backend.servers.get(server))
+                    .map_or(Duration::from_secs(5), |s| s.config.pool_purge_delay);
+                if now.since(shelf.swept) >= delay {
+                    let unneeded = shelf.fewest.min(shelf.idle.len()).div_ceil(2);
+                    shelf.idle.drain(..unneeded);
+                    shelf.fewest = shelf.idle.len();
+                    shelf.swept = now;
+                }
+                let closed = before - shelf.idle.len();
+                self.count(proxy, server, -(closed as i32));
+            }
+        }
+    }
+
+    /// Closes all connections.
+    pub fn clear(&self) {
+        for (proxy, shelves) in self.shelves.iter().enumerate() {
+            for (server, shelf) in shelves.iter().enumerate() {
+                let closed = std::mem::take(&mut shelf.borrow_mut().idle).len();
+                self.count(proxy, server, -(closed as i32));
+            }
+        }
+    }
+}
+
+/// Whether an idle connection can carry a request: the server has neither closed it nor sent anything unasked. Costs a
+/// system call only when there is something to be read.
+fn quiet(stream: &Stream) -> bool {
+    let nothing = |e: std::io::Error| e.kind() == std::io::ErrorKind::WouldBlock;
+    !stream.peer_closed() && stream.try_peek(&mut [0]).is_err_and(nothing)
+}
+
+/// Looks over `worker`'s idle connections for as long as it serves.
+pub async fn keep_tidy(worker: Rc<crate::worker::Worker>) {
+    while !worker.state.stopping() {
+        reactor::sleep_until(reactor::now() + SWEEP_EVERY).await;
+        worker.pool.sweep(reactor::now());
+    }
+    worker.pool.clear();
+}

@@ -1,0 +1,163 @@
+//! Starting and stopping the workers.
+
+use crate::accept::accept;
+use crate::pool;
+use crate::state::State;
+use crate::worker::Worker;
+use haproxy_cfg::model::Config;
+use reactor::{Listener, Remote};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+/// A listening address of the configuration and its sockets.
+#[derive(Debug)]
+pub struct Bound {
+    /// Index into [`Config::proxies`].
+    pub proxy: usize,
+    /// Index into that proxy's binds.
+    pub bind: usize,
+    /// One socket for each worker, or a single one that all share. A reload with fewer workers than before leaves more
+    /// sockets than workers: each has connections waiting, so all are served.
+    pub sockets: Vec<OwnedFd>,
+}
+
+/// All that the role needs to run.
+#[derive(Debug)]
+pub struct Setup {
+    /// What was read.
+    pub config: Arc<Config>,
+    /// Worker threads, at least 1.
+    pub threads: usize,
+    /// Client connections at most.
+    pub maxconn: u32,
+    /// Bound sockets.
+    pub listeners: Vec<Bound>,
+    /// Seed of all that is random.
+    pub seed: u64,
+}
+
+/// The role, running.
+#[derive(Debug)]
+pub struct Running {
+    state: Arc<State>,
+    workers: Vec<(Remote, JoinHandle<()>)>,
+    ended: mpsc::Receiver<()>,
+}
+
+/// Starts the workers; they accept at once.
+///
+/// # Errors
+/// When a thread or its reactor cannot be made; nothing runs then.
+pub fn start(setup: Setup) -> io::Result<Running> {
+    let threads = setup.threads.max(1);
+    let state = Arc::new(State::new(setup.config, threads, setup.maxconn, setup.seed));
+    let shares = share_out(setup.listeners, threads)?;
+    let (ended_tx, ended) = mpsc::channel();
+    let mut workers = Vec::new();
+    for (index, share) in shares.into_iter().enumerate() {
+        let (ready_tx, ready) = mpsc::channel();
+        let (state, ended_tx) = (Arc::clone(&state), ended_tx.clone());
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            let result = reactor::run(reactor::Settings::default(), work(state, index, share, &ready_tx));
+            if let Err(error) = result {
+                let _ = ready_tx.send(Err(error));
+            }
+            drop(ended_tx);
+        })?;
+        let remote = ready.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
+        workers.push((remote, thread));
+    }
+    Ok(Running { state, workers, ended })
+}
+
+type Share = Vec<(usize, usize, OwnedFd)>;
+
+/// Gives every worker its sockets; one that all share is duplicated.
+fn share_out(listeners: Vec<Bound>, threads: usize) -> io::Result<Vec<Share>> {
+    let mut shares: Vec<Share> = std::iter::repeat_with(Vec::new).take(threads).collect();
+    for Bound { proxy, bind, sockets } in listeners {
+        if sockets.len() >= threads {
+            for (index, socket) in sockets.into_iter().enumerate() {
+                if let Some(share) = shares.get_mut(index % threads) {
+                    share.push((proxy, bind, socket));
+                }
+            }
+        } else if let Some(socket) = sockets.into_iter().next() {
+            for share in &mut shares {
+                share.push((proxy, bind, socket.try_clone()?));
+            }
+        }
+    }
+    Ok(shares)
+}
+
+/// One worker's life: until a soft stop has let its last client go.
+async fn work(state: Arc<State>, index: usize, share: Share, ready: &mpsc::Sender<io::Result<Remote>>) {
+    let worker = Worker::new(Arc::clone(&state), index);
+    CURRENT.with(|current| *current.borrow_mut() = Some(Rc::downgrade(&worker)));
+    let mut acceptors = Vec::new();
+    for (proxy, bind, socket) in share {
+        let Some(proxy) = state.proxies.get(proxy).map(Arc::clone) else { continue };
+        match Listener::from_fd(socket) {
+            Ok(listener) => {
+                acceptors.push(reactor::spawn_task(accept(Rc::clone(&worker), proxy, bind, listener)));
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                return;
+            }
+        }
+    }
+    reactor::spawn(pool::keep_tidy(Rc::clone(&worker)));
+    if index == 0 {
+        crate::health::start(&worker);
+    }
+    let _ = ready.send(Ok(reactor::remote()));
+    for acceptor in acceptors {
+        acceptor.await;
+    }
+    worker.drained().await;
+}
+
+thread_local! {
+    static CURRENT: std::cell::RefCell<Option<std::rc::Weak<Worker>>> = const { std::cell::RefCell::new(None) };
+}
+
+impl Running {
+    /// What the workers share.
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// No new clients; the workers end when the last one has gone.
+    pub fn soft_stop(&self) {
+        self.state.process.stopping.store(true, Relaxed);
+        for (remote, _) in &self.workers {
+            let _ = remote.run(|| {
+                let worker =
+                    CURRENT.with(|current| current.borrow().as_ref().and_then(std::rc::Weak::upgrade));
+                if let Some(worker) = worker {
+                    worker.wake_sessions();
+                }
+            });
+        }
+    }
+
+    /// Whether all workers have ended.
+    pub fn is_over(&self) -> bool {
+        self.workers.iter().all(|(_, thread)| thread.is_finished())
+    }
+
+    /// Waits for all workers to end.
+    pub fn join(self) {
+        let _ = self.ended.recv();
+        for (_, thread) in self.workers {
+            let _ = thread.join();
+        }
+    }
+}

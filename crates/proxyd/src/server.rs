@@ -1,0 +1,94 @@
+//! One server as all workers see it.
+
+use crate::counters::{Gauge, Rate};
+use haproxy_cfg::model;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Whether a server takes traffic, as operators and checks have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// In service, as far as its checks allow.
+    Ready,
+    /// Taken out by `disabled` or on the runtime API.
+    Maintenance,
+}
+
+/// One server as all workers see it. Whether it is usable is decided under the backend's lock, see
+/// [`crate::backend::Backend`]; the copies here are for reading.
+#[derive(Debug)]
+pub struct Server {
+    /// What was read.
+    pub config: model::Server,
+    /// Streams on it now (`scur`).
+    pub streams: Gauge,
+    /// Streams that began on it, a second.
+    pub rate: Rate,
+    /// Whether it takes traffic.
+    up: AtomicU8,
+    admin: AtomicU8,
+    /// Weight now, 0–256.
+    pub weight: AtomicU32,
+    /// When its state last changed, milliseconds on the monotonic clock; 0: at start.
+    pub changed_ms: AtomicU64,
+    /// Milliseconds it has been down in all, without the present time down.
+    pub down_ms: AtomicU64,
+    /// Checks that failed.
+    pub checks_failed: AtomicU64,
+    /// Times it went down.
+    pub downs: AtomicU64,
+    /// Idle connections to it, over all workers.
+    pub idle: AtomicU32,
+}
+
+impl Server {
+    /// A server in the state it starts in: up, or in maintenance when `disabled`.
+    pub fn new(config: model::Server) -> Self {
+        Self {
+            streams: Gauge::default(),
+            rate: Rate::default(),
+            up: AtomicU8::new(1),
+            admin: AtomicU8::new(u8::from(config.disabled)),
+            weight: AtomicU32::new(config.weight),
+            changed_ms: AtomicU64::new(0),
+            down_ms: AtomicU64::new(0),
+            checks_failed: AtomicU64::new(0),
+            downs: AtomicU64::new(0),
+            idle: AtomicU32::new(0),
+            config,
+        }
+    }
+
+    /// Whether its checks have it up (always, without checks).
+    pub fn is_up(&self) -> bool {
+        self.up.load(Relaxed) != 0
+    }
+
+    /// What operators decided.
+    pub fn admin(&self) -> Admin {
+        if self.admin.load(Relaxed) == 0 { Admin::Ready } else { Admin::Maintenance }
+    }
+
+    /// Whether it takes traffic.
+    pub fn usable(&self) -> bool {
+        self.is_up() && self.admin() == Admin::Ready && self.weight.load(Relaxed) > 0
+    }
+
+    /// Whether `maxconn` is reached.
+    pub fn full(&self) -> bool {
+        self.config.maxconn != 0 && self.streams.get() >= self.config.maxconn
+    }
+
+    /// Notes that checks have it up or down since `now_ms`; returns whether that is news.
+    pub(crate) fn set_up(&self, up: bool, now_ms: u64) -> bool {
+        let news = self.up.swap(u8::from(up), Relaxed) != u8::from(up);
+        if news {
+            let before = self.changed_ms.swap(now_ms, Relaxed);
+            if up {
+                self.down_ms.fetch_add(now_ms.saturating_sub(before), Relaxed);
+            } else {
+                self.downs.fetch_add(1, Relaxed);
+            }
+        }
+        news
+    }
+}

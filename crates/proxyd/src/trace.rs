@@ -1,0 +1,189 @@
+//! What one stream leaves behind: its log line and its counts.
+
+use crate::session::Session;
+use crate::state::Proxy;
+use ek_time::{Instant, WallTime};
+use haproxy_cfg::model::LogLine;
+use logformat::{Endpoint, Marks, NO_SERVER, Record};
+use std::sync::Arc;
+
+/// Syslog levels of log lines.
+pub const LEVEL_INFO: u8 = 6;
+/// For errors under `option log-separate-errors`.
+pub const LEVEL_ERR: u8 = 3;
+
+/// Why and when a stream ended, as the first two characters of the termination state (manual 8.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause(pub u8, pub u8);
+
+impl Cause {
+    /// All went well.
+    pub const NONE: Self = Self(b'-', b'-');
+}
+
+/// The record of a stream as it goes.
+#[derive(Debug)]
+pub struct Trace {
+    /// When it reached its phases.
+    pub marks: Marks,
+    /// Wall-clock time of its start.
+    pub accepted: WallTime,
+    /// Wall-clock time of the request's first byte.
+    pub request_started: WallTime,
+    /// Why it ended.
+    pub cause: Cause,
+    /// The response's status; −1 before there is one, 0 in TCP mode.
+    pub status: i32,
+    /// Bytes from the client, counted as HAProxy counts them.
+    pub bytes_in: u64,
+    /// Bytes to the client, counted as HAProxy counts them.
+    pub bytes_out: u64,
+    /// The chosen backend.
+    pub backend: Option<Arc<Proxy>>,
+    /// The server's index in it.
+    pub server: Option<usize>,
+    /// Where the connection to the server goes and comes from.
+    pub server_address: Endpoint,
+    /// The local end of that connection.
+    pub backend_address: Endpoint,
+    /// Connection attempts after the first.
+    pub retries: u32,
+    /// The last attempt went to another server.
+    pub redispatched: bool,
+    /// Streams before it in the backend's queue.
+    pub backend_queue: u32,
+    /// The unique id, when the frontend gives one.
+    pub unique_id: Option<Vec<u8>>,
+    /// The line was written already (`option logasap`).
+    pub logged: bool,
+    counted: (u64, u64),
+}
+
+impl Trace {
+    /// A stream that begins now or, on a kept connection, where the last one ended.
+    pub fn new(begin: Instant, accepted: WallTime) -> Self {
+        Self {
+            marks: Marks { begin, ..Marks::default() },
+            accepted,
+            request_started: accepted,
+            cause: Cause::NONE,
+            status: -1,
+            bytes_in: 0,
+            bytes_out: 0,
+            backend: None,
+            server: None,
+            server_address: Endpoint::Unknown,
+            backend_address: Endpoint::Unknown,
+            retries: 0,
+            redispatched: false,
+            backend_queue: 0,
+            unique_id: None,
+            logged: false,
+            counted: (0, 0),
+        }
+    }
+
+    /// Writes the line of a frontend that has no format, which stands at the stream's start.
+    pub fn log_connect(&mut self, session: &Session) {
+        if matches!(session.frontend.config.log_line, LogLine::Connect) {
+            self.log(session, None, false);
+        }
+    }
+
+    /// Writes the log line; `request_line` is `None` when the request could not be parsed.
+    pub fn log(&mut self, session: &Session, request_line: Option<&[u8]>, early: bool) {
+        if self.logged {
+            return;
+        }
+        let frontend = &session.frontend;
+        let config = &frontend.config;
+        let sinks = session.worker.sinks(frontend);
+        if sinks.is_empty() {
+            return;
+        }
+        let failed = self.cause != Cause::NONE || self.retries > 0 && self.redispatched || self.status >= 500;
+        if config.options.dontlog_normal && !failed {
+            return;
+        }
+        self.logged = true;
+        self.marks.close = reactor::now();
+        let level = if failed && config.options.log_separate_errors { LEVEL_ERR } else { LEVEL_INFO };
+        let mut line = session.worker.line.borrow_mut();
+        line.clear();
+        let mut renderer = session.worker.renderer.borrow_mut();
+        let record = self.record(session, request_line, early);
+        match &config.log_line {
+            LogLine::Format(format) => renderer.render(format, &record, &mut line),
+            LogLine::Connect => renderer.connect_line(&record, &mut line),
+        }
+        sinks.send(level, &line);
+    }
+
+    /// The record as it stands.
+    pub fn record<'a>(
+        &'a self,
+        session: &'a Session,
+        request_line: Option<&'a [u8]>,
+        early: bool,
+    ) -> Record<'a> {
+        let frontend = &session.frontend;
+        let state = &session.worker.state;
+        let backend = self.backend.as_deref();
+        let server = backend.zip(self.server).and_then(|(b, at)| b.backend.servers.get(at));
+        let Cause(cause, phase) = self.cause;
+        Record {
+            client: session.peer(),
+            frontend_address: session.local(),
+            backend_address: self.backend_address,
+            server_address: self.server_address,
+            accepted: self.accepted,
+            request_started: self.request_started,
+            frontend: frontend.name(),
+            http: frontend.config.mode == haproxy_cfg::model::Mode::Http,
+            backend: backend.map_or_else(|| frontend.name(), Proxy::name),
+            server: server.map_or(NO_SERVER, |s| &s.config.name),
+            timers: self.marks.timers(),
+            early,
+            status: self.status,
+            bytes_to_client: self.bytes_out,
+            bytes_to_server: self.bytes_in,
+            termination: [cause, phase, b'-', b'-'],
+            process_connections: state.process.connections.get(),
+            frontend_connections: frontend.connections.get(),
+            backend_connections: backend.map_or(0, |b| b.backend.streams.get()),
+            server_connections: server.map_or(0, |s| s.streams.get()),
+            retries: self.retries,
+            redispatched: self.redispatched,
+            backend_queue: self.backend_queue,
+            request_line,
+            unique_id: self.unique_id.as_deref(),
+            pid: std::process::id(),
+            hostname: &state.process.hostname,
+            ..Record::default()
+        }
+    }
+
+    /// Brings the byte counters up to date.
+    pub fn count_bytes(&mut self, session: &Session) {
+        let (into, out) = (self.bytes_in - self.counted.0, self.bytes_out - self.counted.1);
+        self.counted = (self.bytes_in, self.bytes_out);
+        let worker = &session.worker;
+        let frontend = worker.frontend(&session.frontend);
+        frontend.bytes_in.add(into);
+        frontend.bytes_out.add(out);
+        if let Some(listener) = worker.listener(&session.frontend, session.bind) {
+            listener.bytes_in.add(into);
+            listener.bytes_out.add(out);
+        }
+        if let Some(backend) = &self.backend {
+            let counters = worker.backend(backend);
+            counters.bytes_in.add(into);
+            counters.bytes_out.add(out);
+            if let Some(server) = self.server {
+                let counters = worker.server(backend, server);
+                counters.bytes_in.add(into);
+                counters.bytes_out.add(out);
+            }
+        }
+    }
+}

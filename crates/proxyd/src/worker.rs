@@ -1,0 +1,218 @@
+//! One worker thread's own world: what it keeps so that requests need not make it.
+
+use crate::counters::{BackendCounters, FrontendCounters, WorkerCounters};
+use crate::http::Scratch;
+use crate::log::Sinks;
+use crate::pool::Pool;
+use crate::state::{Proxy, State};
+use haproxy_cfg::model::{Logger, LoggerRef};
+use logformat::Renderer;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// How many idle [`Scratch`]es a worker keeps.
+const SCRATCH_KEPT: usize = 64;
+
+/// One worker thread's own world.
+pub struct Worker {
+    /// What all workers share.
+    pub state: Arc<State>,
+    counters: Arc<WorkerCounters>,
+    /// Log targets by proxy index; equal ones are shared.
+    sinks: Vec<Rc<Sinks>>,
+    /// Renders log lines, remembering the last second's date.
+    pub renderer: RefCell<Renderer>,
+    /// The line being rendered.
+    pub line: RefCell<Vec<u8>>,
+    /// Idle connections to servers.
+    pub pool: Pool,
+    scratch: RefCell<Vec<Box<Scratch>>>,
+    sessions: RefCell<Sessions>,
+    requests: Cell<u64>,
+}
+
+/// The wakers of the tasks that serve clients, so that idle ones can be told to end.
+#[derive(Default)]
+struct Sessions {
+    wakers: Vec<Option<Waker>>,
+    free: Vec<usize>,
+    /// Sessions alive, and who waits for the last one to end.
+    live: usize,
+    drained: Option<Waker>,
+}
+
+impl Worker {
+    /// The world of worker number `index`.
+    pub fn new(state: Arc<State>, index: usize) -> Rc<Self> {
+        let counters = state.workers.get(index).map(Arc::clone).unwrap_or_default();
+        let sinks = build_sinks(&state);
+        Rc::new(Self {
+            pool: Pool::new(&state),
+            state,
+            counters,
+            sinks,
+            renderer: RefCell::new(Renderer::new()),
+            line: RefCell::default(),
+            scratch: RefCell::default(),
+            sessions: RefCell::default(),
+            requests: Cell::new(0),
+        })
+    }
+
+    /// This worker's counters of a frontend.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "counters have the shape of the configuration the proxy is from"
+    )]
+    pub fn frontend(&self, proxy: &Proxy) -> &FrontendCounters {
+        &self.counters.frontends[proxy.index]
+    }
+
+    /// This worker's counters of a listener.
+    pub fn listener(&self, proxy: &Proxy, bind: usize) -> Option<&FrontendCounters> {
+        self.counters.listeners.get(proxy.index)?.get(bind)
+    }
+
+    /// This worker's counters of a backend.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "counters have the shape of the configuration the proxy is from"
+    )]
+    pub fn backend(&self, proxy: &Proxy) -> &BackendCounters {
+        &self.counters.backends[proxy.index]
+    }
+
+    /// This worker's counters of a server.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "counters have the shape of the configuration the proxy is from"
+    )]
+    pub fn server(&self, proxy: &Proxy, server: usize) -> &BackendCounters {
+        &self.counters.servers[proxy.index][server]
+    }
+
+    /// Where a proxy's log lines go.
+    #[expect(clippy::indexing_slicing, reason = "one entry for each proxy")]
+    pub fn sinks(&self, proxy: &Proxy) -> &Rc<Sinks> {
+        &self.sinks[proxy.index]
+    }
+
+    /// The next request's number on this worker.
+    pub fn next_request(&self) -> u64 {
+        let n = self.requests.get();
+        self.requests.set(n + 1);
+        n
+    }
+
+    /// Memory for one exchange.
+    pub fn take_scratch(&self) -> Box<Scratch> {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives it back.
+    pub fn put_scratch(&self, mut scratch: Box<Scratch>) {
+        let mut kept = self.scratch.borrow_mut();
+        if kept.len() < SCRATCH_KEPT {
+            scratch.reset();
+            kept.push(scratch);
+        }
+    }
+
+    /// Ready once a soft stop was asked for. `place` is the caller's, who leaves it with [`Worker::forget`].
+    pub fn poll_stopping(&self, place: &Cell<Option<usize>>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.state.stopping() {
+            return Poll::Ready(());
+        }
+        if place.get().is_none() {
+            let mut sessions = self.sessions.borrow_mut();
+            let at = sessions.free.pop().unwrap_or_else(|| {
+                sessions.wakers.push(None);
+                sessions.wakers.len() - 1
+            });
+            if let Some(waker) = sessions.wakers.get_mut(at) {
+                *waker = Some(cx.waker().clone());
+            }
+            place.set(Some(at));
+        }
+        Poll::Pending
+    }
+
+    /// Gives up a place of [`Worker::poll_stopping`].
+    pub fn forget(&self, place: &Cell<Option<usize>>) {
+        if let Some(at) = place.take() {
+            let mut sessions = self.sessions.borrow_mut();
+            if let Some(waker) = sessions.wakers.get_mut(at) {
+                *waker = None;
+            }
+            sessions.free.push(at);
+        }
+    }
+
+    /// Counts a session that begins.
+    pub fn enter(&self) {
+        self.sessions.borrow_mut().live += 1;
+    }
+
+    /// Counts a session that ends.
+    pub fn leave(&self) {
+        let mut sessions = self.sessions.borrow_mut();
+        sessions.live = sessions.live.saturating_sub(1);
+        let waker = if sessions.live == 0 { sessions.drained.take() } else { None };
+        drop(sessions);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Waits until no session is alive.
+    pub async fn drained(&self) {
+        poll_fn(|cx| {
+            let mut sessions = self.sessions.borrow_mut();
+            if sessions.live == 0 {
+                return Poll::Ready(());
+            }
+            sessions.drained = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Wakes all that wait in [`Worker::poll_stopping`].
+    pub fn wake_sessions(&self) {
+        let wakers: Vec<Waker> = self.sessions.borrow().wakers.iter().flatten().cloned().collect();
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+fn build_sinks(state: &State) -> Vec<Rc<Sinks>> {
+    let global = &state.config.global;
+    let mut made: Vec<(Vec<Logger>, String, Rc<Sinks>)> = Vec::new();
+    state
+        .proxies
+        .iter()
+        .map(|proxy| {
+            let loggers: Vec<Logger> = proxy
+                .config
+                .loggers
+                .iter()
+                .flat_map(|logger| match logger {
+                    LoggerRef::Global => global.loggers.clone(),
+                    LoggerRef::Own(logger) => vec![logger.clone()],
+                })
+                .collect();
+            let tag = proxy.config.log_tag.as_ref().or(global.log_tag.as_ref());
+            let tag = tag.map_or("haproxy", String::as_str).to_owned();
+            if let Some((_, _, sinks)) = made.iter().find(|(l, t, _)| *l == loggers && *t == tag) {
+                return Rc::clone(sinks);
+            }
+            let sinks = Rc::new(Sinks::new(&loggers, state, &tag));
+            made.push((loggers, tag, Rc::clone(&sinks)));
+            sinks
+        })
+        .collect()
+}

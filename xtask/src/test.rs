@@ -1,0 +1,54 @@
+//! `cargo xtask test`: every test, with the programs they compare against.
+
+use crate::shell::{self, cargo, has};
+use std::process::Command;
+
+/// Debian packages by the program that shows they are there.
+const NEEDED: [(&str, &str); 6] = [
+    ("haproxy", "haproxy"),
+    ("nginx", "nginx-light"),
+    ("curl", "curl"),
+    ("wrk", "wrk"),
+    ("openssl", "openssl"),
+    ("socat", "socat"),
+];
+
+/// Installs what is missing, then runs all tests.
+pub(crate) fn run(extra: &[&str]) -> Result<(), String> {
+    install_missing()?;
+    shell::run(cargo().args(["test", "--workspace", "--locked"]).args(extra))
+}
+
+fn install_missing() -> Result<(), String> {
+    let missing: Vec<&str> =
+        NEEDED.iter().filter(|(program, _)| !has(program)).map(|&(_, package)| package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("missing, installing with apt-get: {}", missing.join(" "));
+    let as_root = |words: &[&str]| {
+        let sudo = has("sudo");
+        let mut command = Command::new(if sudo { "sudo" } else { "apt-get" });
+        if sudo {
+            command.arg("apt-get");
+        }
+        command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        // Debian starts a package's service at once; the tests start their own.
+        command.env("RUNLEVEL", "1");
+        command
+    };
+    run_quietly(&mut as_root(&["update", "-qq"]))?;
+    run_quietly(as_root(&["install", "-y", "-qq", "--no-install-recommends"]).args(&missing))
+}
+
+fn run_quietly(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|e| format!("apt-get cannot be run: {e}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!(
+        "apt-get failed ({}): {said}\nThe tests need these programs; install them and try again.",
+        output.status
+    ))
+}
