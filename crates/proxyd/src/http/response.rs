@@ -52,7 +52,8 @@ pub(super) struct Responder<'a> {
 impl Responder<'_> {
     /// Reads the response and sends it to the client.
     pub(super) async fn run(mut self) -> Result<Download, Stop> {
-        let mut buffer = Buffer::take(RESPONSE_BUFFER);
+        let bufsize = self.session.worker.state.config.global.tune.bufsize as usize;
+        let mut buffer = Buffer::take(bufsize.max(RESPONSE_BUFFER));
         let Some(head_len) = self.read_head(&mut buffer).await? else { return Ok(Download::Stale) };
         let session = self.session;
         let status = self.scratch.response.status();
