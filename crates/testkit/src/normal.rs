@@ -1,7 +1,8 @@
 //! What may differ between two runs without meaning anything, taken away. The whole list:
 //!
 //! - letter case of field names (HAProxy writes them in lower case, we keep them),
-//! - where chunks of a body are cut, and chunk extensions (neither program keeps them),
+//! - where chunks of a body are cut, and chunk extensions (neither program keeps them), and so the number of bytes in
+//!   the log line of a case whose client got chunks,
 //! - in logs: process ids, dates, ports of loopback addresses, durations (but not whether a phase was reached: -1 stays).
 
 use crate::message::{self, Body, Found, Message, Side};
@@ -113,6 +114,20 @@ fn names(out: &mut Vec<u8>, lines: &[u8]) {
     }
 }
 
+/// Whether any response of a client's stream came in chunks.
+pub fn has_chunks(bytes: &[u8]) -> bool {
+    bytes.windows(17).any(|w| w.eq_ignore_ascii_case(b"transfer-encoding"))
+}
+
+/// The same line without the number of bytes of `option httplog`.
+pub fn without_size(line: &str) -> String {
+    let mut words: Vec<&str> = line.split(' ').collect();
+    if let Some(size) = words.get_mut(7).filter(|w| w.bytes().all(|b| b.is_ascii_digit())) {
+        *size = "SIZE";
+    }
+    words.join(" ")
+}
+
 /// A log line, as the sink received it.
 pub fn log_line(line: &str) -> String {
     let (priority, rest) = match line.find('>') {
@@ -130,6 +145,19 @@ pub fn log_line(line: &str) -> String {
         message.trim_end_matches('\n').split(' ').enumerate().map(|(i, w)| word(i, w)).collect();
     let text = words.join(" ");
     format!("{priority}{tag}: {}", durations(&text))
+}
+
+/// `option httplog clf`: date in two words, then client port, milliseconds, and five durations between the names.
+fn common_log(words: &mut [String]) {
+    if !words.get(3).is_some_and(|w| w.starts_with('[') && w.matches(':').count() == 3) {
+        return;
+    }
+    words[3] = "[DATE".to_owned();
+    for (i, word) in words.iter_mut().enumerate() {
+        if matches!(i, 12 | 13 | 17..=21) && word.bytes().all(|b| b.is_ascii_digit()) {
+            *word = "T".to_owned();
+        }
+    }
 }
 
 fn word(index: usize, word: &str) -> String {

@@ -50,7 +50,14 @@ impl Transcript {
                     lines
                 })
                 .collect(),
-            Part::Log => self.logs.iter().map(|l| normal::log_line(l)).collect(),
+            Part::Log => {
+                let chunks = self.clients.iter().any(|c| normal::has_chunks(&c.bytes));
+                let line = |l: &String| {
+                    let line = normal::log_line(l);
+                    if chunks { normal::without_size(&line) } else { line }
+                };
+                self.logs.iter().map(line).collect()
+            }
         }
     }
 
