@@ -82,7 +82,7 @@ impl<'s> Exchange<'s> {
     /// Serves the request whose first bytes are in `buffer`.
     pub(super) async fn run(session: &'s mut Session, buffer: Buffer) -> Next {
         let mut trace = Trace::new(session.begin, session.accepted);
-        trace.marks.idle = Some(reactor::now().millis_since(session.begin) as u32);
+        trace.marks.idle = Some(reactor::now().since(session.begin).as_millis() as u32);
         trace.request_started = reactor::wall();
         let scratch = session.worker.take_scratch();
         let mut exchange = Self { session, trace, scratch, buffer };
