@@ -121,7 +121,7 @@ async fn wait_for_request(session: &Session) -> Arrival {
                 return Poll::Ready(true);
             }
             // A first request was promised by connecting; between requests nothing is lost by closing.
-            let idle = session.streams > 0;
+            let idle = session.streams > 0 && !session.frontend.config.options.idle_close_on_response;
             if idle && session.poll_stopping(cx).is_ready() { Poll::Ready(false) } else { Poll::Pending }
         });
         match ready.await {
