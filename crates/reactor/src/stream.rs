@@ -235,7 +235,8 @@ impl Stream {
         result
     }
 
-    /// Moves what is in `pipe` into the socket; `more` as in [`try_write_vectored`](Self::try_write_vectored).
+    /// Moves what is in `pipe` into the socket (splice raises SIGPIPE when the peer is gone; Rust programs ignore it from their
+    /// start, and must go on to); `more` as in [`try_write_vectored`](Self::try_write_vectored).
     ///
     /// # Errors
     /// `WouldBlock` when there is no room; those of `splice`.
