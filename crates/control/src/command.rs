@@ -72,7 +72,10 @@ const COMMANDS: &[Command] = &[
         help: "report counters for each proxy and server",
         level: SocketLevel::User,
         act: |call, words| match Filter::parse(words) {
-            Ok(filter) => call.out.push_str(&csv(&call.source.rows(), &filter)),
+            Ok(filter) => {
+                let private = *call.level > SocketLevel::User;
+                call.out.push_str(&csv(&call.source.rows(), &filter, private));
+            }
             Err(text) => call.out.push_str(&text),
         },
     },

@@ -6,10 +6,12 @@
 mod command;
 mod info;
 mod keywords;
+mod proxy;
 mod session;
 mod stat;
 
 pub use info::Info;
+pub use proxy::{info, rows};
 pub use session::{Ending, Reply, Session};
 pub use stat::{FIELDS, Filter, Kind, Row, csv};
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod arguments;
+mod getsocks;
 mod handover;
 mod limits;
 mod master;
