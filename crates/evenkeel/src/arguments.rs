@@ -144,7 +144,9 @@ impl Arguments {
             // There is no poll(), kqueue or event port to turn off, memory is never reused unwritten, and no getaddrinfo
             // result is used while running: what these ask for is already so.
             Some('p' | 'k' | 'v' | 'G' | 'I' | 'F' | 'Z') => {}
-            Some('M') if flag.ends_with("help") => return Err(not_served("-dMhelp", "the list of memory debugging options")),
+            Some('M') if flag.ends_with("help") => {
+                return Err(not_served("-dMhelp", "the list of memory debugging options"));
+            }
             Some('M') => {}
             Some('e') => return Err(not_served("-de", "running without epoll")),
             Some('V') => return Err(not_served("-dV", "TLS servers without verification")),

@@ -4,8 +4,8 @@
 //! travels in a sealed memory file over the worker's standard input, a Unix socket; the sockets follow on it.
 
 use haproxy_cfg::Input;
-use proxyd::listeners::BoundStats;
 use proxyd::Bound;
+use proxyd::listeners::BoundStats;
 use reactor::process::{self, MAX_PASSED};
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -175,9 +175,8 @@ mod tests {
         };
         assert_eq!(shape(&got), shape(&sent));
         assert_eq!(got.stats[0].index, 7);
-        let address = |fd: &OwnedFd| {
-            std::net::TcpListener::from(fd.try_clone().unwrap()).local_addr().unwrap()
-        };
+        let address =
+            |fd: &OwnedFd| std::net::TcpListener::from(fd.try_clone().unwrap()).local_addr().unwrap();
         assert_eq!(address(&got.stats[0].socket), address(&sent.stats[0].socket));
         assert_eq!(address(&got.listeners[1].sockets[0]), address(&sent.listeners[1].sockets[0]));
     }

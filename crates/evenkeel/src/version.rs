@@ -32,7 +32,8 @@ pub(crate) fn short() -> String {
 /// The answer to `-vv`.
 pub(crate) fn long() -> String {
     let mut text = short();
-    let _ = writeln!(text, "Build options :\n  TARGET  = {}-{}\n", std::env::consts::OS, std::env::consts::ARCH);
+    let _ =
+        writeln!(text, "Build options :\n  TARGET  = {}-{}\n", std::env::consts::OS, std::env::consts::ARCH);
     let _ = writeln!(text, "Feature list : {}\n", feature_list());
     text += "Default settings :\n  bufsize = 16384, maxrewrite = 1024\n\n";
     let _ = writeln!(text, "Built with multi-threading support (default={}).", threads());
@@ -89,9 +90,10 @@ fn running_on() -> String {
     format!("{} {} {} {}", kernel("ostype"), kernel("osrelease"), kernel("version"), std::env::consts::ARCH)
 }
 
-/// The usage text, which `haproxy` writes with exit code 1 when it does not understand its command line.
+/// The usage text, which `haproxy` writes to standard error, with exit code 1, when it does not understand its command
+/// line; the version goes to standard output before it.
 pub(crate) fn usage(program: &str) -> String {
-    let mut text = short();
+    let mut text = String::new();
     let _ = writeln!(
         text,
         "Usage : {program} [-f <cfgfile|cfgdir>]* [ -vdVD ] [ -n <maxconn> ] [ -N <maxpconn> ]\n        \

@@ -1,6 +1,12 @@
 //! The same configuration, once with `haproxy` and once here, in front of servers that fail in the same ways: the log
 //! lines about each backend are the same, in the same order.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, reason = "a test may fail so")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail so"
+)]
 
 use haproxy_cfg::{Context, Input, parse};
 use proxyd::{Bound, Setup};

@@ -28,6 +28,7 @@ pub(crate) const LOG_FORMAT_HINT: Code = Code("H0122");
 pub(crate) const ERROR_FILE: Code = Code("H0123");
 pub(crate) const OVERRIDES: Code = Code("H0124");
 pub(crate) const SECTION_NOT_YET: Code = Code("H0125");
+pub(crate) const BARE_TIME: Code = Code("H0126");
 
 pub(crate) const NO_BACKEND: Code = Code("H0150");
 pub(crate) const BACKEND_LOOP: Code = Code("H0151");
@@ -72,6 +73,7 @@ pub(crate) const ALL: &[Code] = &[
     ERROR_FILE,
     OVERRIDES,
     SECTION_NOT_YET,
+    BARE_TIME,
     NO_BACKEND,
     BACKEND_LOOP,
     MODE_MISMATCH,

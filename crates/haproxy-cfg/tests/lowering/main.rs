@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod any_words;
 mod golden;
 mod machine;
 mod served;

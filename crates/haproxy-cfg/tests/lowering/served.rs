@@ -15,7 +15,7 @@ fn with(keyword: &Keyword) -> Option<String> {
         Family::Timeout => format!("timeout {name}"),
         Family::Bind => format!("bind :80 {name}"),
         Family::Server => format!("server s 127.0.0.1:80 {name}"),
-        Family::Action | Family::Fetch | Family::Converter => return None,
+        _ => return None,
     };
     let section = [
         (Places::LISTEN, "listen l"),

@@ -80,18 +80,10 @@ async fn connect(address: &SockAddr, timer: &Timer) -> Result<Stream, Outcome> {
     }
 }
 
-/// Whose fault it is that a connection could not even be begun: this machine's, short of sockets, ports or memory, or
-/// the server's.
+/// Whose fault it is that a connection could not even be begun: the server's, or this machine's, short of sockets, ports
+/// or memory.
 fn blame(error: &io::Error) -> Status {
     match error.kind() {
-        ErrorKind::OutOfMemory
-        | ErrorKind::QuotaExceeded
-        | ErrorKind::AddrNotAvailable
-        | ErrorKind::AddrInUse
-        | ErrorKind::InvalidInput
-        | ErrorKind::Unsupported
-        | ErrorKind::WouldBlock => Status::SocketError,
-        // EMFILE and ENFILE have no kind of their own.
         ErrorKind::ConnectionRefused
         | ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable
