@@ -74,6 +74,8 @@ impl Pipe {
     }
 
     pub(crate) fn fill(&mut self, from: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
+        // No more fits; and the kernel refuses lengths beyond half the address space.
+        let max = max.min(self.capacity);
         let moved = syscall::splice(from, self.write.as_fd(), max, false)?;
         self.len += moved;
         Ok(moved)

@@ -10,7 +10,7 @@ async fn relay(from: &Stream, to: &Stream) -> io::Result<u64> {
     let mut pipe = Pipe::take(1 << 20)?;
     let mut total = 0;
     loop {
-        match from.splice_to(&mut pipe, 1 << 20) {
+        match from.splice_to(&mut pipe, usize::MAX) {
             Ok(0) => break,
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
