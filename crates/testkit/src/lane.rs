@@ -6,11 +6,12 @@ use crate::program::{Program, Running};
 use crate::server::{RecordingServer, Signals, perform};
 use crate::sink::Sink;
 use crate::transcript::{ClientSeen, Transcript};
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Servers that a configuration may name as `{server1}` and so on.
 const SERVERS: usize = 3;
@@ -22,6 +23,8 @@ pub struct Lane {
     frontend: SocketAddr,
     marker: SocketAddr,
     markers: u32,
+    /// Descriptors that the proxy has open when it is idle.
+    idle: usize,
     sink: Sink,
     servers: Vec<RecordingServer>,
     _refused: OwnedFd,
@@ -66,16 +69,19 @@ impl Lane {
             match program.start(&config, marker) {
                 Ok(running) => {
                     let _stuck = stuck.map(|(fd, streams, _)| (fd, streams));
-                    let lane = Self {
+                    let mut lane = Self {
                         running,
                         frontend,
                         marker,
                         markers: 0,
+                        idle: usize::MAX,
                         sink,
                         servers,
                         _refused: refused,
                         _stuck,
                     };
+                    lane.mark(0)?;
+                    lane.settle();
                     return Ok(lane);
                 }
                 Err(why) => failure = why,
@@ -135,6 +141,7 @@ impl Lane {
                 transcript.servers.push((i + 1, record));
             }
         }
+        self.settle();
         if let Some(end) = self.running.ended() {
             transcript.stuck.push(format!("the proxy ended with {end}:\n{}", self.running.errors()));
         }
@@ -159,6 +166,22 @@ impl Lane {
     /// The log.
     pub fn sink(&self) -> &Sink {
         &self.sink
+    }
+
+    /// Waits until the proxy has closed what it had opened for connections, so that its counters stand as they stood
+    /// before. What it keeps for later use (a log socket, pipes) becomes part of what is idle.
+    fn settle(&mut self) {
+        let count = || crate::proc::descriptors(self.running.pid()).unwrap_or(0);
+        let deadline = Instant::now() + Duration::from_millis(if self.idle == usize::MAX { 50 } else { 500 });
+        let mut turns = 0_u32;
+        while count() > self.idle || (self.idle == usize::MAX && turns < 50) {
+            if Instant::now() > deadline {
+                break;
+            }
+            turns += 1;
+            thread::park_timeout(Duration::from_micros(if turns < 20 { 100 } else { 1000 }));
+        }
+        self.idle = count();
     }
 
     /// Has the proxy write a marker into its log, and gives the marker's place: lines of streams that ended before stand before it.
@@ -201,10 +224,17 @@ fn client(frontend: SocketAddr, steps: &[Step], signals: &Signals) -> (ClientSee
     (seen, stuck)
 }
 
-/// A loopback address that was free a moment ago.
+/// A loopback address that was free a moment ago. None is given out twice: proxies listen with SO_REUSEPORT, so that two on one port would
+/// not notice each other and share its connections.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a TCP port on loopback");
-    listener.local_addr().expect("its address")
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a TCP port on loopback");
+        let address = listener.local_addr().expect("its address");
+        if GIVEN.lock().unwrap().insert(address.port()) {
+            return address;
+        }
+    }
 }
 
 fn raw_socket() -> (OwnedFd, SocketAddr) {
