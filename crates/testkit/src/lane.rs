@@ -6,10 +6,10 @@ use crate::program::{Program, Running};
 use crate::server::{RecordingServer, Signals, perform};
 use crate::sink::Sink;
 use crate::transcript::{ClientSeen, Transcript};
-use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -224,17 +224,27 @@ fn client(frontend: SocketAddr, steps: &[Step], signals: &Signals) -> (ClientSee
     (seen, stuck)
 }
 
-/// A loopback address that was free a moment ago. None is given out twice: proxies listen with SO_REUSEPORT, so that two on one port would
-/// not notice each other and share its connections.
+/// A loopback address for a proxy to listen on, free a moment ago and not given out before.
+///
+/// Its port is tried by binding it, but is not one that the kernel picks by itself: between the trial and the proxy's own bind,
+/// a client or server of another test would get it, and be taken for the proxy. Nor is one given out twice: proxies listen with
+/// SO_REUSEPORT, and two on one port would share its connections.
+///
+/// # Panics
+/// When the whole range is taken.
 pub fn free_address() -> SocketAddr {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    loop {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a TCP port on loopback");
-        let address = listener.local_addr().expect("its address");
-        if GIVEN.lock().unwrap().insert(address.port()) {
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..COUNT {
+        let offset = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(FIRST + offset % COUNT).expect("a port");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
             return address;
         }
     }
+    panic!("no free port from {FIRST} on");
 }
 
 fn raw_socket() -> (OwnedFd, SocketAddr) {
