@@ -50,7 +50,7 @@ impl Lane {
             let (frontend, marker) = (free_address(), free_address());
             let mut config = template.to_owned();
             config.push_str(
-                "\nfrontend marker\n    bind {marker}\n    mode http\n    option dontlognull\n    no option dontlog-normal\n    log {log} local0\n    \
+                "\nfrontend marker\n    bind {marker}\n    mode http\n    option dontlognull\n    no option dontlog-normal\n    no log\n    log {log} local0\n    \
                  log-format \"marker %HU\"\n    timeout client 30s\n",
             );
             let mut set = |name: &str, address: SocketAddr| {
