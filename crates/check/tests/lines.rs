@@ -62,7 +62,6 @@ fn server(acts: Vec<Act>) -> u16 {
 
 /// A port where nobody listens.
 fn nobody() -> (TcpListener, u16) {
-    // Bound by a connected socket's local end would do as well; a listener that is dropped frees the port for others.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)

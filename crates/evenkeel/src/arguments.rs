@@ -54,6 +54,8 @@ pub(crate) struct Arguments {
     pub(crate) terminate_old: bool,
     /// `-x`.
     pub(crate) old_socket: Option<String>,
+    /// `-S`: sockets of the master's own command line, each with bind options.
+    pub(crate) master_sockets: Vec<String>,
     /// `-cc`.
     pub(crate) condition: Option<String>,
 }
@@ -107,8 +109,7 @@ impl Arguments {
                 }
                 ['S', ..] => {
                     let missing = "Socket and optional bind parameters expected with the -S flag\n";
-                    words.next().ok_or_else(|| usage(missing))?;
-                    return Err(not_served("-S", "the master's command socket"));
+                    this.master_sockets.push(words.next().ok_or_else(|| usage(missing))?.to_owned());
                 }
                 ['s', how @ ('f' | 't')] => {
                     this.terminate_old = *how == 't';
@@ -122,18 +123,13 @@ impl Arguments {
                 ['N', ..] => this.proxy_maxconn = u32::try_from(number(&value()?)).unwrap_or(u32::MAX),
                 ['m', ..] => this.memory = number(&value()?),
                 ['L', ..] => this.local_peer = Some(value()?),
-                ['f', ..] => this.files(value()?, &mut words),
+                ['f', ..] => this.inputs.push(value()?),
                 ['p', ..] => this.pidfile = Some(value()?.into()),
                 ['4', ..] => return Err(not_served("-4", "only IPv4 from name servers")),
                 _ => return Err(Stop::Usage(Vec::new())),
             }
         }
         Ok(this)
-    }
-
-    /// `-f FILE`.
-    fn files<'a>(&mut self, first: String, _words: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>) {
-        self.inputs.push(first);
     }
 
     /// `-d` and the flags that begin with it.
@@ -148,7 +144,9 @@ impl Arguments {
             // There is no poll(), kqueue or event port to turn off, memory is never reused unwritten, and no getaddrinfo
             // result is used while running: what these ask for is already so.
             Some('p' | 'k' | 'v' | 'G' | 'I' | 'F' | 'Z') => {}
-            Some('M') if flag.ends_with("help") => return Err(not_served("-dMhelp", "the list of memory debugging options")),
+            Some('M') if flag.ends_with("help") => {
+                return Err(not_served("-dMhelp", "the list of memory debugging options"));
+            }
             Some('M') => {}
             Some('e') => return Err(not_served("-de", "running without epoll")),
             Some('V') => return Err(not_served("-dV", "TLS servers without verification")),

@@ -1,2 +1,58 @@
 //! The program: command lines to roles.
-fn main() {}
+
+mod api;
+mod arguments;
+mod handover;
+mod limits;
+mod master;
+mod message;
+mod notify;
+mod pidfile;
+mod plan;
+mod privileges;
+mod proxy;
+mod startup;
+mod version;
+mod worker;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: evenkeel <command> [arguments]
+
+Commands:
+  proxy    run an HAProxy configuration; takes the command line of haproxy
+
+Options:
+  --version, -V    show the version
+  --help, -h       show this text
+
+Called as `haproxy`, the program takes the command line of haproxy.
+";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = words.next().unwrap_or_default();
+    let name = Path::new(&program).file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+    let words: Vec<String> = words.collect();
+    if name == "haproxy" {
+        return proxy::main("haproxy", &words);
+    }
+    match words.first().map(String::as_str) {
+        Some("proxy") => proxy::main("evenkeel proxy", words.get(1..).unwrap_or_default()),
+        Some("--version" | "-V") => print(&format!("evenkeel {}\n", version::VERSION)),
+        Some("--help" | "-h" | "help") => print(USAGE),
+        _ => {
+            let _ = std::io::stderr().write_all(USAGE.as_bytes());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes to standard output; a reader that went away is no failure.
+fn print(text: &str) -> ExitCode {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}

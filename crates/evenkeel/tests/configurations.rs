@@ -43,7 +43,8 @@ fn show(verdict: &Verdict) -> String {
 fn compare(kind: &str, least: usize) {
     let haproxy = Program::haproxy();
     let subject = Program::subject(Path::new(env!("CARGO_BIN_EXE_evenkeel")));
-    let mut files: Vec<_> = std::fs::read_dir(data().join(kind)).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(data().join(kind)).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
     let filter = std::env::var("EVENKEEL_TEST_CASE").unwrap_or_default();
     files.retain(|f| f.file_name().unwrap().to_string_lossy().contains(&filter));

@@ -1,7 +1,7 @@
 //! The names of the newest HAProxy manual: what each is, where it may stand, and whether it is served.
 //!
-//! The tables are text, one keyword a line, in the files beside this one. A keyword is served by an arm in
-//! [`lower`](crate) of the same name; a test holds the two together.
+//! The tables are text, one keyword a line, in the files beside this one. A keyword is served by an arm of
+//! the same name in `lower`; a test holds the two together.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -27,6 +27,14 @@ pub enum Family {
     Fetch,
     /// A converter.
     Converter,
+    /// A criterion of ACLs that stands for a fetch and how it is matched, such as `path_beg`.
+    Criterion,
+    /// After `filter`.
+    Filter,
+    /// After `use-service`.
+    Service,
+    /// Section and first word of a line, in sections that are not served, such as `resolvers nameserver`.
+    Section,
 }
 
 /// How far a keyword is served.
@@ -105,6 +113,10 @@ const TABLES: &[(Family, &str)] = &[
     (Family::Action, include_str!("keywords/action.txt")),
     (Family::Fetch, include_str!("keywords/fetch.txt")),
     (Family::Converter, include_str!("keywords/converter.txt")),
+    (Family::Criterion, include_str!("keywords/criterion.txt")),
+    (Family::Filter, include_str!("keywords/filter.txt")),
+    (Family::Service, include_str!("keywords/service.txt")),
+    (Family::Section, include_str!("keywords/section.txt")),
 ];
 
 static ALL: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
@@ -190,6 +202,7 @@ mod tests {
         assert!(count(Family::Global) >= 238);
         assert_eq!(count(Family::Fetch), 562);
         assert_eq!(count(Family::Converter), 208);
+        assert_eq!(count(Family::Criterion), 77);
         assert!(count(Family::Server) >= 126);
         assert!(count(Family::Bind) >= 80);
         assert!(count(Family::Option) >= 55);

@@ -84,10 +84,7 @@ pub(crate) fn draft(
             "defaults" | "frontend" | "listen" | "backend" => {
                 lowering.proxy_section(section, &mut draft, &mut defaults);
             }
-            other => {
-                let message = format!("section '{other}' is known, not served yet");
-                lowering.error(code::SECTION_NOT_YET, section.header.span, message);
-            }
+            _ => lowering.unserved_section(section),
         }
     }
     lowering.default_log_formats(&mut draft);

@@ -28,6 +28,13 @@ pub struct Config {
     pub proxies: Vec<Proxy>,
 }
 
+impl Config {
+    /// Whether any proxy listens: HAProxy does not start without one, and `-c` then exits with 2.
+    pub fn listens(&self) -> bool {
+        self.proxies.iter().any(|proxy| !proxy.disabled && !proxy.binds.is_empty())
+    }
+}
+
 /// Where something was said, for messages at run time: the file's name and the 1-based line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

@@ -130,10 +130,11 @@ impl Backend {
             let _ = choice.balancer.set_weight(index, server.weight.load(Relaxed));
             choice.balancer.set_usable(index, server.usable());
         }
-        let usable =
-            |backup| self.servers.iter().filter(|s| s.usable() && s.config.backup == backup).count() as u32;
-        self.active.store(usable(false), Relaxed);
-        self.backups.store(usable(true), Relaxed);
+        self.active.store(choice.balancer.active(), Relaxed);
+        self.backups.store(choice.balancer.backup(), Relaxed);
+        drop(choice);
+        // A server that came back has room for those who wait.
+        self.serve_queue();
     }
 
     fn lock(&self) -> MutexGuard<'_, Choice> {

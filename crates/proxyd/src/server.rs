@@ -2,6 +2,7 @@
 
 use crate::counters::{Gauge, Rate};
 use haproxy_cfg::model;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Whether a server takes traffic, as operators and checks have it.
@@ -32,6 +33,8 @@ pub struct Server {
     pub changed_ms: AtomicU64,
     /// Milliseconds it has been down in all, without the present time down.
     pub down_ms: AtomicU64,
+    /// What its checks say, as of the last one; `None` before the first and without checks.
+    pub health: Mutex<Option<check::Health>>,
     /// Checks that failed.
     pub checks_failed: AtomicU64,
     /// Times it went down.
@@ -51,6 +54,7 @@ impl Server {
             weight: AtomicU32::new(config.weight),
             changed_ms: AtomicU64::new(0),
             down_ms: AtomicU64::new(0),
+            health: Mutex::new(None),
             checks_failed: AtomicU64::new(0),
             downs: AtomicU64::new(0),
             idle: AtomicU32::new(0),

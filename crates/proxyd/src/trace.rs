@@ -101,7 +101,7 @@ impl Trace {
         if sinks.is_empty() {
             return;
         }
-        let failed = self.cause != Cause::NONE || self.retries > 0 && self.redispatched || self.status >= 500;
+        let failed = self.is_error(config.mode == haproxy_cfg::model::Mode::Http);
         if config.options.dontlog_normal && !failed {
             return;
         }
@@ -117,6 +117,16 @@ impl Trace {
             LogLine::Connect => renderer.connect_line(&record, &mut line),
         }
         sinks.send(level, &line);
+    }
+
+    /// What `option dontlog-normal` and `log-separate-errors` take for an error.
+    fn is_error(&self, http: bool) -> bool {
+        match self.cause {
+            _ if self.redispatched => true,
+            Cause(b'-', _) => self.retries > 0 || http && self.status >= 500,
+            Cause(b'L', _) => false,
+            _ => true,
+        }
     }
 
     /// The record as it stands.

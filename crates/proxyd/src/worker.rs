@@ -29,6 +29,7 @@ pub struct Worker {
     pub line: RefCell<Vec<u8>>,
     /// Idle connections to servers.
     pub pool: Pool,
+    #[expect(clippy::vec_box, reason = "exchanges hold them boxed; they are handed over, not copied")]
     scratch: RefCell<Vec<Box<Scratch>>>,
     sessions: RefCell<Sessions>,
     requests: Cell<u64>,

@@ -84,9 +84,12 @@ fn local_offset(seconds: libc::time_t) -> i32 {
     unsafe extern "C" {
         fn tzset();
     }
-    // SAFETY: tzset reads TZ and the zone file into libc's own state, under libc's lock. (A program that changes its
-    // environment does so before it has threads: `std::env::set_var` is unsafe for that reason.)
-    ZONE.call_once(|| unsafe { tzset() });
+    // Miri has no time zones.
+    if !cfg!(miri) {
+        // SAFETY: tzset reads TZ and the zone file into libc's own state, under libc's lock. (A program that changes its
+        // environment does so before it has threads: `std::env::set_var` is unsafe for that reason.)
+        ZONE.call_once(|| unsafe { tzset() });
+    }
     // SAFETY: all zeros is a value of struct tm (integers and a pointer that may be null).
     let mut tm: libc::tm = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are to live values of the right types; localtime_r is the re-entrant form.

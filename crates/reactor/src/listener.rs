@@ -262,7 +262,7 @@ impl ListenOptions {
             set(libc::IPPROTO_IP, libc::IP_FREEBIND, 1)?;
         }
         if let Some(interface) = &self.interface {
-            syscall::set_option_bytes(fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, interface.as_bytes())?;
+            syscall::set_option_text(fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, interface)?;
         }
         if let Some(span) = self.defer_accept {
             let seconds = i32::try_from(span.as_secs().max(1)).unwrap_or(i32::MAX);

@@ -25,8 +25,9 @@ pub(crate) const CONNECTING: u16 = 1 << 6;
 /// The kernel refused to watch it: every transfer that would wait fails instead.
 const UNWATCHABLE: u16 = 1 << 7;
 
-const EVENTS: u32 =
-    (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET) as u32;
+/// Urgent data is reported for the sake of [`SHORT_IS_DRAINED`]; Miri does not know it.
+const URGENT: libc::c_int = if cfg!(miri) { 0 } else { libc::EPOLLPRI };
+const EVENTS: u32 = (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET | URGENT) as u32;
 
 pub(crate) struct Source {
     fd: OwnedFd,
@@ -217,7 +218,7 @@ impl Source {
         if seen(libc::EPOLLHUP | libc::EPOLLERR) {
             flags |= WRITE_CLOSED;
         }
-        if seen(libc::EPOLLPRI) {
+        if seen(URGENT) {
             // Reads stop at the urgent mark, with more behind it.
             flags = flags & !SHORT_IS_DRAINED | READABLE;
         }

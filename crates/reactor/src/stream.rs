@@ -375,7 +375,7 @@ impl ConnectOptions {
             keep_alive.apply(fd)?;
         }
         if let Some(interface) = &self.interface {
-            syscall::set_option_bytes(fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, interface.as_bytes())?;
+            syscall::set_option_text(fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, interface)?;
         }
         if self.transparent {
             syscall::set_transparent(fd, addr.family())?;

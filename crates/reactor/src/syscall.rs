@@ -212,21 +212,39 @@ pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: c_int) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets an option whose value is an int.
-pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
-    set_option_bytes(fd, level, name, &value.to_ne_bytes())
-}
-
-pub(crate) fn set_option_bytes(
+/// # Safety
+/// `value` points to `len` readable bytes.
+unsafe fn set_option_raw(
     fd: BorrowedFd<'_>,
     level: c_int,
     name: c_int,
-    value: &[u8],
+    value: *const c_void,
+    len: usize,
 ) -> io::Result<()> {
-    let len = value.len() as libc::socklen_t;
-    // SAFETY: the pointer is to `len` bytes.
-    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value.as_ptr().cast(), len) })?;
+    let len = len as libc::socklen_t;
+    // SAFETY: as the caller promises; the kernel only reads them.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value, len) })?;
     Ok(())
+}
+
+/// Sets an option whose value is an int.
+pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+    // SAFETY: the pointer is to a live int of that size.
+    unsafe { set_option_raw(fd, level, name, (&raw const value).cast(), size_of::<c_int>()) }
+}
+
+/// Sets an option whose value is text.
+pub(crate) fn set_option_text(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &str) -> io::Result<()> {
+    // SAFETY: the pointer is to the text's bytes.
+    unsafe { set_option_raw(fd, level, name, value.as_ptr().cast(), value.len()) }
+}
+
+/// A close then resets the connection and drops what is unsent.
+pub(crate) fn set_linger_zero(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let value = libc::linger { l_onoff: 1, l_linger: 0 };
+    let (place, len) = ((&raw const value).cast(), size_of::<libc::linger>());
+    // SAFETY: the pointer is to a live struct of that size.
+    unsafe { set_option_raw(fd, libc::SOL_SOCKET, libc::SO_LINGER, place, len) }
 }
 
 pub(crate) fn option(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<c_int> {
@@ -257,16 +275,6 @@ pub(crate) fn set_transparent(fd: BorrowedFd<'_>, family: c_int) -> io::Result<(
     } else {
         set_option(fd, libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1)
     }
-}
-
-/// A close then resets the connection and drops what is unsent.
-pub(crate) fn set_linger_zero(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let value = libc::linger { l_onoff: 1, l_linger: 0 };
-    let len = size_of::<libc::linger>() as libc::socklen_t;
-    let place = (&raw const value).cast();
-    // SAFETY: the pointer is to a live struct linger of `len` bytes.
-    check(unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, place, len) })?;
-    Ok(())
 }
 
 pub(crate) fn recv<'b>(fd: BorrowedFd<'_>, buf: &'b mut [MaybeUninit<u8>]) -> io::Result<&'b mut [u8]> {

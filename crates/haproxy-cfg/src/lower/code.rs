@@ -28,6 +28,7 @@ pub(crate) const LOG_FORMAT_HINT: Code = Code("H0122");
 pub(crate) const ERROR_FILE: Code = Code("H0123");
 pub(crate) const OVERRIDES: Code = Code("H0124");
 pub(crate) const SECTION_NOT_YET: Code = Code("H0125");
+pub(crate) const BARE_TIME: Code = Code("H0126");
 
 pub(crate) const NO_BACKEND: Code = Code("H0150");
 pub(crate) const BACKEND_LOOP: Code = Code("H0151");
@@ -42,3 +43,64 @@ pub(crate) const DUPLICATE_ID: Code = Code("H0159");
 pub(crate) const CHECK_WITHOUT_PORT: Code = Code("H0160");
 pub(crate) const NEEDS_HTTP: Code = Code("H0161");
 pub(crate) const HTTP_CHECK_UNUSED: Code = Code("H0162");
+
+/// All of them.
+#[cfg(test)]
+pub(crate) const ALL: &[Code] = &[
+    UNKNOWN,
+    NOT_YET,
+    REMOVED,
+    NO_EFFECT,
+    SURPLUS,
+    MISSING,
+    NUMBER,
+    TIME,
+    MISPLACED,
+    OTHER_SIDE,
+    NEGATION,
+    REPEATED,
+    CHOICE,
+    ADDRESS,
+    ACCOUNT,
+    LOG,
+    OLD_NAME,
+    HEADER_ADDRESS,
+    HEADER,
+    DUPLICATE_PROXY,
+    FROM,
+    LOG_FORMAT,
+    LOG_FORMAT_HINT,
+    ERROR_FILE,
+    OVERRIDES,
+    SECTION_NOT_YET,
+    BARE_TIME,
+    NO_BACKEND,
+    BACKEND_LOOP,
+    MODE_MISMATCH,
+    MISSING_TIMEOUTS,
+    NO_BIND,
+    UNUSED_SERVERS,
+    HTTP_LOG_IN_TCP,
+    LOG_WITHOUT_TARGET,
+    DUPLICATE_SERVER,
+    DUPLICATE_ID,
+    CHECK_WITHOUT_PORT,
+    NEEDS_HTTP,
+    HTTP_CHECK_UNUSED,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_its_own_and_has_a_paragraph() {
+        let manual = include_str!("../../../../docs/diagnostics.md");
+        let mut seen = std::collections::BTreeSet::new();
+        for code in ALL {
+            assert!(seen.insert(code.0), "{} stands twice", code.0);
+            let heading = format!("\n## {} — ", code.0);
+            assert_eq!(manual.matches(&heading).count(), 1, "{}", code.0);
+        }
+    }
+}

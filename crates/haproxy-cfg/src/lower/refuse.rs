@@ -1,6 +1,7 @@
 //! What is said of a keyword that is not lowered: unknown, not served, without effect, removed.
 
 use super::{Lowering, code};
+use crate::Section;
 use crate::keywords::{self, Family, Keyword, Status};
 use diag::{Diagnostic, Severity, Span};
 
@@ -29,5 +30,30 @@ impl Lowering<'_> {
             None => format!("{message}{end}"),
         };
         self.error(code::UNKNOWN, span, message);
+    }
+
+    /// Refuses a section, and says which of its lines would be wrong anyway.
+    pub(super) fn unserved_section(&mut self, section: &Section) {
+        let name = section.keyword.as_str();
+        let message = format!("section '{name}' is known, not served yet");
+        self.error(code::SECTION_NOT_YET, section.header.span, message);
+        let known = || keywords::all().filter(|keyword| keyword.family == Family::Section);
+        let known = || known().filter_map(|keyword| keyword.name.strip_prefix(name)?.strip_prefix(' '));
+        // Lines of certificate lists and of sections with rules begin with more than a keyword.
+        if known().next().is_none() || matches!(name, "crt-list" | "log-forward" | "fcgi-app" | "log-profile")
+        {
+            return;
+        }
+        for line in &section.lines {
+            let word = line.keyword();
+            if matches!(word, "no" | "default") || known().any(|keyword| keyword == word) {
+                continue;
+            }
+            let mut message = format!("unknown keyword '{word}' in '{name}' section");
+            if let Some(near) = keywords::nearest(word, known()) {
+                message.push_str(&format!("; did you mean '{near}' maybe ?"));
+            }
+            self.error(code::UNKNOWN, line.span, message);
+        }
     }
 }

@@ -7,7 +7,11 @@ use crate::Word;
 use crate::keywords::{self, Family, Status};
 use crate::model::Timeouts;
 use crate::units::{Unit, UnitError, parse_time};
+use diag::Diagnostic;
 use std::time::Duration;
+
+/// Times without a unit below this are probably meant as seconds.
+const BARE_LIMIT: Duration = Duration::from_millis(100);
 
 const NAMES: &str = "'client', 'server', 'connect', 'check', 'queue', 'http-keep-alive', 'http-request', 'tunnel', \
                      'tarpit', 'client-fin' and 'server-fin'";
@@ -36,6 +40,11 @@ impl Lowering<'_> {
                 extra.text, word.text
             );
             return self.error(code::SURPLUS, extra.span, message);
+        }
+        if time > Duration::ZERO && time < BARE_LIMIT && word.text.bytes().all(|b| b.is_ascii_digit()) {
+            let message = format!("'timeout {name} {0}' has no unit and means {0} milliseconds.", word.text);
+            let note = format!("write `{0}ms` if that is meant, or `{0}s` for seconds", word.text);
+            self.report.push(Diagnostic::warning(code::BARE_TIME, message).at(word.span).note(note));
         }
         let shown = format!("'timeout {name}'");
         if self.other_side(keyword, &shown, "will be ignored", "", line, proxy) {

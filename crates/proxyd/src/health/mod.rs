@@ -4,9 +4,11 @@
 //! server change state and how long to sleep is decided in the `check` crate; the sockets and the clock are here. All
 //! waiting is on the reactor, so a slow server delays nobody's check but its own.
 
+mod checked;
 mod plan;
 mod probe;
 
+pub use checked::start;
 pub use plan::{Plan, plans};
 pub use probe::Probe;
 

@@ -108,3 +108,49 @@ fn address(server: &Address, check: &model::ServerCheck) -> Option<SockAddr> {
 
 /// What an abstract name is filled up to with NULs, unless it was written as `abnsz@`.
 const ABSTRACT_ROOM: usize = 107;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{PortOffset, ServerCheck};
+
+    fn at(server: &str, ip: Option<&str>, port: Option<u16>) -> Option<SockAddr> {
+        let server = match server.parse() {
+            Ok(address) => Address::Ip(address),
+            Err(_) => match server.parse() {
+                Ok(ip) => Address::IpRelative(ip, PortOffset::Relative(0)),
+                Err(_) => Address::Unix(server.into()),
+            },
+        };
+        let check = ServerCheck {
+            inter: Duration::from_secs(2),
+            fastinter: None,
+            downinter: None,
+            rise: 2,
+            fall: 3,
+            port,
+            addr: ip.map(|ip| ip.parse().unwrap()),
+        };
+        address(&server, &check)
+    }
+
+    fn ip(address: &str) -> Option<SockAddr> {
+        Some(SockAddr::Ip(address.parse().unwrap()))
+    }
+
+    #[test]
+    fn addr_and_port_of_the_check_come_first() {
+        assert_eq!(at("192.0.2.1:80", None, None), ip("192.0.2.1:80"));
+        assert_eq!(at("192.0.2.1:80", None, Some(8080)), ip("192.0.2.1:8080"));
+        assert_eq!(at("192.0.2.1:80", Some("192.0.2.9"), None), ip("192.0.2.9:80"));
+        assert_eq!(at("192.0.2.1:80", Some("2001:db8::1"), Some(81)), ip("[2001:db8::1]:81"));
+        assert_eq!(at("/run/app.sock", None, Some(81)), Some(SockAddr::Path("/run/app.sock".into())));
+        assert_eq!(at("/run/app.sock", Some("192.0.2.9"), Some(81)), ip("192.0.2.9:81"));
+    }
+
+    #[test]
+    fn a_server_without_a_port_needs_the_checks() {
+        assert_eq!(at("192.0.2.1", None, None), None);
+        assert_eq!(at("192.0.2.1", None, Some(80)), ip("192.0.2.1:80"));
+    }
+}

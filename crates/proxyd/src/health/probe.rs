@@ -2,6 +2,7 @@
 
 use crate::health::Plan;
 use check::{HttpProbe, Outcome, Status};
+use ek_time::Duration;
 use reactor::{ConnectOptions, SockAddr, Stream, Timer};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -28,7 +29,8 @@ impl Probe {
     /// Checks once. `timer` is the task's and used for as long as it takes.
     pub(crate) async fn run(&self, plan: &Plan, address: Option<&SockAddr>, timer: &Timer) -> Outcome {
         let Some(address) = address.or(plan.address.as_ref()) else {
-            return Outcome::new(Status::SocketError).with_info(b"no port to check");
+            let none = Outcome::new(Status::SocketError).with_info(b"no port to check");
+            return none.with_duration(Duration::ZERO);
         };
         let start = reactor::now();
         // Manual, `timeout check`: with it, the shorter of `timeout connect` and `inter` limits the connection, and it
@@ -78,18 +80,10 @@ async fn connect(address: &SockAddr, timer: &Timer) -> Result<Stream, Outcome> {
     }
 }
 
-/// Whose fault it is that a connection could not even be begun: this machine's, short of sockets, ports or memory, or
-/// the server's.
+/// Whose fault it is that a connection could not even be begun: the server's, or this machine's, short of sockets, ports
+/// or memory.
 fn blame(error: &io::Error) -> Status {
     match error.kind() {
-        ErrorKind::OutOfMemory
-        | ErrorKind::QuotaExceeded
-        | ErrorKind::AddrNotAvailable
-        | ErrorKind::AddrInUse
-        | ErrorKind::InvalidInput
-        | ErrorKind::Unsupported
-        | ErrorKind::WouldBlock => Status::SocketError,
-        // EMFILE and ENFILE have no kind of their own.
         ErrorKind::ConnectionRefused
         | ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable

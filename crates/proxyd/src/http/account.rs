@@ -22,19 +22,19 @@ fn steers_only(value: &[u8]) -> bool {
 }
 
 /// The size of a request's head.
-pub fn request_head(head: &RequestHead, buf: &[u8]) -> u64 {
+pub(super) fn request_head(head: &RequestHead, buf: &[u8]) -> u64 {
     let words = head.method(buf).len() + head.target(buf).len() + head.version().as_str().len();
     START_LINE + words as u64 + fields(head.fields().pairs(buf)) + END_OF_HEAD
 }
 
 /// The size of a response's head.
-pub fn response_head(head: &ResponseHead, buf: &[u8]) -> u64 {
+pub(super) fn response_head(head: &ResponseHead, buf: &[u8]) -> u64 {
     let words = head.version().as_str().len() + 3 + head.reason(buf).len();
     START_LINE + words as u64 + fields(head.fields().pairs(buf)) + END_OF_HEAD
 }
 
 /// The size of an error page.
-pub fn page(page: &ErrorPage, head_only: bool) -> u64 {
+pub(super) fn page(page: &ErrorPage, head_only: bool) -> u64 {
     let mut head = ResponseHead::new();
     let mut bytes = page.raw().to_vec();
     let method = if head_only { Method::Head } else { Method::Get };

@@ -10,7 +10,7 @@ use crate::tcp;
 use crate::trace::{Cause, Trace};
 use crate::wait::deadline;
 use ek_time::Instant;
-use http1::{ChunkDecoder, Framing, Persistence, Version};
+use http1::{ChunkDecoder, Framing, Persistence};
 use reactor::{Buffer, Timer};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 /// What becomes of the client's connection.
-pub enum Next {
+pub(super) enum Next {
     /// Another request; its first bytes, when they are there already.
     Request(Option<Buffer>),
     /// It is closed.
@@ -31,7 +31,7 @@ pub enum Next {
 
 /// Why an exchange ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub(super) struct Stop {
     /// For the log.
     pub cause: Cause,
     /// The status to answer with; 0: nothing (more) is said.
@@ -42,28 +42,28 @@ pub struct Stop {
 
 impl Stop {
     /// A request that is refused.
-    pub fn bad_request(status: u16) -> Self {
+    pub(super) fn bad_request(status: u16) -> Self {
         Self { cause: Cause(b'P', b'R'), status, unparsed: true }
     }
 
     /// A request that did not come whole.
-    pub fn bad_request_from(cause: Cause, status: u16) -> Self {
+    pub(super) fn bad_request_from(cause: Cause, status: u16) -> Self {
         Self { cause, status, unparsed: true }
     }
 
     /// An answer of our own.
-    pub fn answer(cause: Cause, status: u16) -> Self {
+    pub(super) fn answer(cause: Cause, status: u16) -> Self {
         Self { cause, status, unparsed: false }
     }
 
     /// Nothing can be answered.
-    pub fn silent(cause: Cause) -> Self {
+    pub(super) fn silent(cause: Cause) -> Self {
         Self { cause, status: 0, unparsed: false }
     }
 }
 
 /// One exchange.
-pub struct Exchange<'s> {
+pub(super) struct Exchange<'s> {
     pub(super) session: &'s Session,
     pub(super) trace: Trace,
     pub(super) scratch: Box<Scratch>,
@@ -80,9 +80,9 @@ struct Done {
 
 impl<'s> Exchange<'s> {
     /// Serves the request whose first bytes are in `buffer`.
-    pub async fn run(session: &'s mut Session, buffer: Buffer) -> Next {
+    pub(super) async fn run(session: &'s mut Session, buffer: Buffer) -> Next {
         let mut trace = Trace::new(session.begin, session.accepted);
-        trace.marks.idle = Some(reactor::now().millis_since(session.begin) as u32);
+        trace.marks.idle = Some(reactor::now().since(session.begin).as_millis() as u32);
         trace.request_started = reactor::wall();
         let scratch = session.worker.take_scratch();
         let mut exchange = Self { session, trace, scratch, buffer };
@@ -308,38 +308,33 @@ impl<'s> Exchange<'s> {
             return Next::Close;
         }
         let session = self.session;
+        if stop.unparsed {
+            self.trace.status = i32::from(stop.status);
+            session.worker.frontend(&session.frontend).responses.count(stop.status);
+            reply::bare(session, stop.status);
+            return Next::Linger;
+        }
         let request = &self.scratch.request;
-        let keep = !stop.unparsed
-            && request.framing() == Framing::None
-            && request.keep_alive()
-            && !session.worker.state.stopping();
-        let version = if stop.unparsed { Version::Http11 } else { request.version() };
-        let head_only = !stop.unparsed && request.known_method() == http1::Method::Head;
+        let head_only = request.known_method() == http1::Method::Head;
+        let wish =
+            request.framing() == Framing::None && request.keep_alive() && !session.worker.state.stopping();
+        let mut keep = wish;
         let mut out = Vec::new();
         let backend = self.trace.backend.as_deref();
         reply::page(session, backend, stop.status, |page| {
-            page.write(version, !keep, head_only, &mut out);
-            self.trace.bytes_out = if stop.unparsed { 0 } else { account::page(page, head_only) };
+            keep = wish && !page.closes();
+            page.write(request.version(), !keep, head_only, &mut out);
+            self.trace.bytes_out = account::page(page, head_only);
         });
         self.trace.status = i32::from(stop.status);
         session.worker.frontend(&session.frontend).responses.count(stop.status);
         if let Some(backend) = backend {
             session.worker.backend(backend).responses.count(stop.status);
         }
-        let timer = Timer::new();
-        let pump = Pump {
-            from: &session.stream,
-            to: &session.stream,
-            left: &mut Left::Nothing,
-            framed: Framed::Plain,
-            buffer: &mut Buffer::take(0),
-            timer: &timer,
-            read_limit: None,
-            write_limit: session.frontend.config.timeouts.client,
-            splice: false,
-            moved: &mut |_| (),
-        };
-        match pump.run(&out).await {
+        let mut page = [IoSlice::new(&out)];
+        match write_all(&session.stream, &session.timer, session.frontend.config.timeouts.client, &mut page)
+            .await
+        {
             Ok(()) if keep => Next::Request(None),
             Ok(()) => Next::Linger,
             Err(_) => Next::Close,

@@ -2,7 +2,7 @@
 
 use crate::session::Session;
 use haproxy_cfg::model;
-use http1::{ErrorPage, Version, default_page};
+use http1::{ErrorPage, default_page};
 use std::collections::BTreeMap;
 
 /// The pages of one proxy: its `errorfile`s over the built-in ones.
@@ -25,7 +25,7 @@ impl Pages {
 }
 
 /// The page for `status`: the backend's, else the frontend's, else the built-in one.
-pub fn page(
+pub(super) fn page(
     session: &Session,
     backend: Option<&crate::state::Proxy>,
     status: u16,
@@ -42,9 +42,10 @@ pub fn page(
     }
 }
 
-/// Writes the page for `status` to a client that sent no request and closes; what does not fit the socket is lost.
-pub fn bare(session: &Session, status: u16) {
-    let mut out = Vec::new();
-    page(session, None, status, |page| page.write(Version::Http11, true, false, &mut out));
-    let _ = session.stream.try_write(&out);
+/// Writes the page for a request that could not be read, as it is, and tells whether there is one. An empty `errorfile`
+/// means that nothing is said; what does not fit the socket is lost.
+pub(super) fn bare(session: &Session, status: u16) {
+    page(session, None, status, |page| {
+        let _ = session.stream.try_write(page.raw());
+    });
 }

@@ -6,7 +6,7 @@ use crate::state::Proxy;
 use crate::trace::Cause;
 use crate::wait::until;
 use haproxy_cfg::model::{HttpConnectionMode, RestrictHeaderNames};
-use http1::{HopByHop, Limits, NamePolicy, Progress, Strictness};
+use http1::{ConnectionMode, HopByHop, Limits, NamePolicy, Progress, Strictness};
 use std::io::{ErrorKind, Write as _};
 use std::net::IpAddr;
 
@@ -54,8 +54,7 @@ impl Exchange<'_> {
 
     /// Lays the edits over the head that make it fit for the server.
     pub(super) fn edit_request(&mut self, backend: &Proxy, request_number: u64) {
-        let mode = connection_mode(&self.session.frontend, backend);
-        let keep = mode == HttpConnectionMode::KeepAlive;
+        let keep = Keeps::of(&self.session.frontend, backend).server;
         let (session, trace) = (&self.session, &mut self.trace);
         let scratch = &mut *self.scratch;
         let buf = self.buffer.data();
@@ -90,16 +89,21 @@ impl Exchange<'_> {
     }
 }
 
-/// The stricter of what frontend and backend say.
-pub(super) fn connection_mode(frontend: &Proxy, backend: &Proxy) -> HttpConnectionMode {
-    let both = [frontend.config.options.connection_mode, backend.config.options.connection_mode];
-    let any = |mode| both.contains(&mode);
-    if any(HttpConnectionMode::Close) {
-        HttpConnectionMode::Close
-    } else if any(HttpConnectionMode::ServerClose) {
-        HttpConnectionMode::ServerClose
-    } else {
-        HttpConnectionMode::KeepAlive
+/// Which connections may be kept after an exchange between this frontend and this backend.
+pub(super) struct Keeps {
+    pub(super) client: bool,
+    pub(super) server: bool,
+}
+
+impl Keeps {
+    pub(super) fn of(frontend: &Proxy, backend: &Proxy) -> Self {
+        let mode = |proxy: &Proxy| match proxy.config.options.connection_mode {
+            HttpConnectionMode::KeepAlive => ConnectionMode::KeepAlive,
+            HttpConnectionMode::ServerClose => ConnectionMode::ServerClose,
+            HttpConnectionMode::Close => ConnectionMode::Close,
+        };
+        let (front, back) = (mode(frontend), mode(backend));
+        Self { client: front.keeps_client(), server: front.keeps_server(back) }
     }
 }
 

@@ -3,19 +3,18 @@
 use super::Scratch;
 use super::account;
 use super::exchange::Stop;
-use super::request::connection_mode;
+use super::request::Keeps;
 use crate::connect::{ServerSide, aborts_on_close, client_gone};
-use crate::pump::{Fault, Framed, Left, Pump, read_into};
+use crate::pump::{Fault, Framed, Left, Pump, read_into, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
 use crate::trace::{Cause, Trace};
 use ek_time::Instant;
-use haproxy_cfg::model::HttpConnectionMode;
 use http1::{ChunkDecoder, Framing, HopByHop, Limits, Persistence, Progress, Strictness, Version};
-use reactor::{Buffer, Timer};
+use reactor::Buffer;
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice};
 use std::task::Poll;
 
 /// Room for a response: its head, and a small body with it in one read.
@@ -52,8 +51,9 @@ pub(super) struct Responder<'a> {
 
 impl Responder<'_> {
     /// Reads the response and sends it to the client.
-    pub async fn run(mut self) -> Result<Download, Stop> {
-        let mut buffer = Buffer::take(RESPONSE_BUFFER);
+    pub(super) async fn run(mut self) -> Result<Download, Stop> {
+        let bufsize = self.session.worker.state.config.global.tune.bufsize as usize;
+        let mut buffer = Buffer::take(bufsize.max(RESPONSE_BUFFER));
         let Some(head_len) = self.read_head(&mut buffer).await? else { return Ok(Download::Stale) };
         let session = self.session;
         let status = self.scratch.response.status();
@@ -64,8 +64,8 @@ impl Responder<'_> {
         session.worker.backend(self.backend).responses.count(status);
         session.worker.server(self.backend, self.server.slot.server).responses.count(status);
 
-        let mode = connection_mode(&session.frontend, self.backend);
-        let keep_client = mode != HttpConnectionMode::Close && !session.worker.state.stopping();
+        let keeps = Keeps::of(&session.frontend, self.backend);
+        let keep_client = keeps.client && !session.worker.state.stopping();
         let scratch = &mut *self.scratch;
         let edits = &mut scratch.response_edits;
         HopByHop::strip_response(&scratch.response, buffer.data(), edits);
@@ -74,7 +74,7 @@ impl Responder<'_> {
         scratch.response_out.clear();
         edits.write_response(&scratch.response, buffer.data(), &mut scratch.response_out);
         let framing = scratch.response.framing();
-        let keep_server = mode == HttpConnectionMode::KeepAlive
+        let keep_server = keeps.server
             && scratch.response.keep_alive()
             && !scratch.response.must_close()
             && !matches!(framing, Framing::UntilClose | Framing::Tunnel);
@@ -83,7 +83,7 @@ impl Responder<'_> {
             self.trace.log(session, Some(&scratch.request_line), true);
         }
 
-        let (mut left, framed) = body_plan(framing, scratch.request.version(), &scratch.response_out);
+        let (mut left, framed) = body_plan(framing, scratch.request.version());
         let tunnel = framing == Framing::Tunnel;
         let timeouts = (&self.backend.config.timeouts, &session.frontend.config.timeouts);
         let bytes_out = &mut self.trace.bytes_out;
@@ -99,7 +99,7 @@ impl Responder<'_> {
             splice: !session.worker.state.config.global.nosplice,
             moved: &mut |n| *bytes_out += n,
         };
-        pump.run(&scratch.response_out).await.map_err(|fault| Stop::during_response(fault))?;
+        pump.run(&scratch.response_out).await.map_err(Stop::during_response)?;
         let clean = buffer.is_empty() || tunnel;
         Ok(Download::Sent(Sent { keep_server: keep_server && clean, client, buffer }))
     }
@@ -126,6 +126,11 @@ impl Responder<'_> {
                         buffer.consume(len);
                         self.scratch.response.reset();
                         continue;
+                    }
+                    Ok(Progress::Complete { .. })
+                        if self.scratch.response.switches_unasked(&self.scratch.request) =>
+                    {
+                        return Err(self.failed(Cause(b'P', b'H'), 502));
                     }
                     Ok(Progress::Complete { len }) => return Ok(Some(len)),
                     Ok(Progress::Partial) => {}
@@ -184,25 +189,16 @@ impl Responder<'_> {
         let mut out = Vec::new();
         edits.write_response(&self.scratch.response, buffer.data(), &mut out);
         edits.clear();
-        let timer = Timer::new();
-        let pump = Pump {
-            from: &self.server.stream,
-            to: &self.session.stream,
-            left: &mut Left::Nothing,
-            framed: Framed::Plain,
-            buffer: &mut Buffer::take(0),
-            timer: &timer,
-            read_limit: None,
-            write_limit: self.session.frontend.config.timeouts.client,
-            splice: false,
-            moved: &mut |_| (),
-        };
-        pump.run(&out).await.map_err(Stop::during_response)
+        let limit = self.session.frontend.config.timeouts.client;
+        let mut head = [IoSlice::new(&out)];
+        write_all(&self.session.stream, &self.session.timer, limit, &mut head)
+            .await
+            .map_err(Stop::during_response)
     }
 }
 
-/// What is read of the body and how it is written: chunked when the head that was written says so.
-fn body_plan(framing: Framing, client: Version, head: &[u8]) -> (Left, Framed) {
+/// What is read of the body and how it is written.
+fn body_plan(framing: Framing, client: Version) -> (Left, Framed) {
     match framing {
         Framing::None | Framing::Tunnel => (Left::Nothing, Framed::Plain),
         Framing::Length(n) => (Left::Length(n), Framed::Plain),
@@ -210,15 +206,8 @@ fn body_plan(framing: Framing, client: Version, head: &[u8]) -> (Left, Framed) {
             let framed = if client == Version::Http10 { Framed::Plain } else { Framed::Chunks };
             (Left::Chunks(Box::new(ChunkDecoder::new())), framed)
         }
-        Framing::UntilClose => {
-            let chunked = memmem(head, b"\r\ntransfer-encoding: chunked\r\n");
-            (Left::UntilClose, if chunked { Framed::Chunks } else { Framed::Plain })
-        }
+        Framing::UntilClose => (Left::UntilClose, Framed::Plain),
     }
-}
-
-fn memmem(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
 }
 
 impl Stop {

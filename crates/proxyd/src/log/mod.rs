@@ -17,12 +17,13 @@ use ek_time::Duration;
 use haproxy_cfg::model::{Logger, LoggerFormat};
 use logformat::{Frame, Framer};
 use outputs::Sampler;
+use reactor::Timer;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use target::Target;
+use target::{Flushed, Target};
 
 /// How long a target that is full is left alone at first, and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(64));
@@ -143,14 +144,11 @@ impl std::fmt::Debug for Sinks {
 }
 
 impl Inner {
-    /// Sends what waits; false when some could not go yet.
-    fn flush(&self) -> bool {
+    /// Sends what waits; the worst of what became of it.
+    fn flush(&self) -> Flushed {
         self.waiting.set(false);
-        let mut all = true;
-        for sink in self.sinks.borrow_mut().iter_mut() {
-            all &= sink.target.flush(&self.outputs);
-        }
-        all
+        let mut sinks = self.sinks.borrow_mut();
+        sinks.iter_mut().map(|sink| sink.target.flush(&self.outputs)).max().unwrap_or(Flushed::All)
     }
 }
 
@@ -160,34 +158,41 @@ impl Drop for Inner {
         for sink in self.sinks.get_mut() {
             sink.target.give_up(&self.outputs);
         }
+        // So that the task ends, too.
+        if let Some(flusher) = self.flusher.take() {
+            flusher.wake();
+        }
     }
 }
 
 /// The task that flushes once a turn. It runs after the tasks that were ready in the turn of the first line, and so
 /// takes the lines of all of them.
 async fn flush_when_due(inner: Weak<Inner>) {
+    // Set while a full target is to be tried again.
+    let retry = Timer::new();
     let mut pause = PAUSE.0;
     loop {
-        let alive = poll_fn(|cx| match inner.upgrade() {
-            None => Poll::Ready(false),
-            Some(inner) if inner.waiting.get() => Poll::Ready(true),
-            Some(inner) => {
+        poll_fn(|cx| match inner.upgrade() {
+            Some(inner) if !inner.waiting.get() && retry.poll_expired(cx).is_pending() => {
                 inner.flusher.set(Some(cx.waker().clone()));
                 Poll::Pending
             }
+            _ => Poll::Ready(()),
         })
         .await;
-        let flushed = match inner.upgrade() {
-            Some(inner) if alive => inner.flush(),
-            _ => return,
-        };
-        if flushed {
-            pause = PAUSE.0;
-        } else {
-            reactor::sleep_until(reactor::now() + pause).await;
-            pause = (pause * 2).min(PAUSE.1);
-            if let Some(inner) = inner.upgrade() {
-                inner.waiting.set(true);
+        let Some(inner) = inner.upgrade() else { return };
+        match inner.flush() {
+            Flushed::All => {
+                retry.set(None);
+                pause = PAUSE.0;
+            }
+            Flushed::Some => {
+                retry.set(Some(reactor::now() + PAUSE.0));
+                pause = PAUSE.0;
+            }
+            Flushed::Nothing => {
+                retry.set(Some(reactor::now() + pause));
+                pause = (pause * 2).min(PAUSE.1);
             }
         }
     }

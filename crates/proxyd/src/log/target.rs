@@ -5,7 +5,7 @@ use super::writer::Writer;
 use ek_time::{Duration, Instant};
 use haproxy_cfg::model::{Address, LogTarget};
 use reactor::{Datagram, SockAddr};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write as _};
 use std::sync::Arc;
 
 /// Lines sent by one call at most, as many as [`Datagram::try_send_many`] gives the kernel at once.
@@ -14,6 +14,17 @@ const BATCH: usize = 64;
 const BACKLOG: usize = 256 * 1024;
 /// How long a socket that could not be made is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// What a flush came to, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Flushed {
+    /// Nothing waits.
+    All,
+    /// Some lines still wait for a full target.
+    Some,
+    /// The target took nothing.
+    Nothing,
+}
 
 /// One target of one worker.
 pub(super) struct Target {
@@ -60,10 +71,10 @@ impl Target {
         }
     }
 
-    /// Sends what waits; false when some could not go yet.
-    pub(super) fn flush(&mut self, outputs: &Outputs) -> bool {
+    /// Sends what waits.
+    pub(super) fn flush(&mut self, outputs: &Outputs) -> Flushed {
         if self.ends.is_empty() {
-            return true;
+            return Flushed::All;
         }
         match &self.way {
             Way::Socket { .. } => self.flush_socket(outputs),
@@ -72,11 +83,11 @@ impl Target {
                     outputs.count(0, self.ends.len());
                 }
                 self.forget();
-                true
+                Flushed::All
             }
             Way::None => {
                 self.give_up(outputs);
-                true
+                Flushed::All
             }
         }
     }
@@ -92,14 +103,21 @@ impl Target {
         self.ends.clear();
     }
 
-    fn flush_socket(&mut self, outputs: &Outputs) -> bool {
+    fn flush_socket(&mut self, outputs: &Outputs) -> Flushed {
+        let waiting = self.ends.len();
         match self.send(outputs) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Ok(()) => Flushed::All,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if self.ends.len() < waiting {
+                    Flushed::Some
+                } else {
+                    Flushed::Nothing
+                }
+            }
             Err(error) => {
                 self.tell(&error);
                 self.give_up(outputs);
-                true
+                Flushed::All
             }
         }
     }
@@ -172,7 +190,9 @@ impl Target {
             let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or_default();
             let number = self.number;
-            eprintln!(
+            // Standard error may be closed; there is nobody else to tell.
+            let _ = writeln!(
+                io::stderr(),
                 "[ALERT]    ({}) : sendmsg()/writev() failed in logger #{number}: {text} (errno={code})",
                 std::process::id()
             );

@@ -33,6 +33,7 @@ async fn relay(from: &Stream, to: &Stream) -> io::Result<u64> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn sixty_four_mebibytes_arrive_as_they_were() {
     const TOTAL: usize = 64 << 20;
     on_reactor(async {
@@ -73,6 +74,7 @@ fn sixty_four_mebibytes_arrive_as_they_were() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn pipes_are_used_again_only_when_empty() {
     on_reactor(async {
         let (one, other) = tcp_pair().await;
@@ -105,6 +107,7 @@ fn pipes_are_used_again_only_when_empty() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_socket_whose_peer_is_gone_fails_without_a_signal() {
     on_reactor(async {
         let (one, other) = Stream::pair().unwrap();

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 #[test]
 fn many_connections_echo_at_once() {
-    const CONNECTIONS: usize = 300;
+    const CONNECTIONS: usize = if cfg!(miri) { 3 } else { 300 };
     on_reactor(async {
         let (listener, addr) = listener();
         let server = spawn_task(async move {
@@ -102,6 +102,7 @@ fn no_call_is_made_after_a_short_read() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn urgent_data_does_not_stop_the_stream() {
     on_reactor(async {
         let (one, other) = tcp_pair().await;
@@ -120,6 +121,7 @@ fn urgent_data_does_not_stop_the_stream() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_reset_wakes_readers_and_writers_with_the_error() {
     on_reactor(async {
         let (one, other) = tcp_pair().await;
@@ -164,12 +166,13 @@ fn a_half_closed_connection_goes_on_the_other_way() {
         let mut buf = [0; 100];
         assert_eq!(read(&other, &mut buf).await.unwrap(), 8);
         assert_eq!(read(&other, &mut buf).await.unwrap(), 0);
-        let answer = vec![7; 3_000_000];
+        const LENGTH: usize = if cfg!(miri) { 30_000 } else { 3_000_000 };
+        let answer = vec![7; LENGTH];
         let writer = spawn_task(async move {
             write_all(&other, &answer).await.unwrap();
             drop(other);
         });
-        let mut got = vec![0; 3_000_000];
+        let mut got = vec![0; LENGTH];
         read_exact(&one, &mut got).await.unwrap();
         assert!(got.iter().all(|byte| *byte == 7));
         assert_eq!(read(&one, &mut buf).await.unwrap(), 0);
@@ -198,6 +201,7 @@ fn the_peers_close_is_noticed_with_data_unread() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn connecting_fails_with_the_reason() {
     on_reactor(async {
         // Bound, so that nobody else takes the port, and not listening.
@@ -219,6 +223,7 @@ fn connecting_fails_with_the_reason() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn options_reach_the_connection() {
     on_reactor(async {
         let (listener, addr) = listener();
@@ -254,6 +259,7 @@ fn options_reach_the_connection() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn parts_and_uninitialised_memory() {
     on_reactor(async {
         let (one, other) = tcp_pair().await;
@@ -279,6 +285,7 @@ fn parts_and_uninitialised_memory() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn waiting_can_be_given_up_in_every_state() {
     on_reactor(async {
         let soon = || now() + Duration::from_millis(1);
@@ -320,6 +327,7 @@ fn waiting_can_be_given_up_in_every_state() {
 
 /// Events of a closed descriptor, whose open file lives on elsewhere, must not reach the one that took its slot.
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_stale_event_reaches_nobody() {
     on_reactor(async {
         let (mut peer, old) = std::os::unix::net::UnixStream::pair().unwrap();
@@ -340,6 +348,7 @@ fn a_stale_event_reaches_nobody() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn descriptors_of_others_are_checked_and_given_away_unwatched() {
     on_reactor(async {
         let listening = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -362,6 +371,7 @@ fn descriptors_of_others_are_checked_and_given_away_unwatched() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn unix_streams_do_not_trust_short_reads() {
     on_reactor(async {
         let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();

@@ -53,7 +53,7 @@ fn busy_tasks_starve_neither_epoll_nor_timers() {
                 }
             });
         }
-        let (one, other) = Stream::pair().unwrap();
+        let (one, other) = tcp_pair().await;
         let writer = spawn_task(async move {
             other.try_write(b"x").unwrap();
             other
@@ -164,7 +164,7 @@ fn the_end_drops_every_task_while_the_reactor_is_still_there() {
 #[test]
 fn what_outlives_its_reactor_works_in_the_next() {
     let (one, other, timer) = on_reactor(async {
-        let (one, other) = Stream::pair().unwrap();
+        let (one, other) = tcp_pair().await;
         let timer = Timer::new();
         timer.set(Some(now() + Duration::from_secs(1_000)));
         assert!(timeout_at(now(), read(&one, &mut [0; 8])).await.is_err());

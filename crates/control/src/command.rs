@@ -1,0 +1,194 @@
+//! The commands: names, what they need, what they do.
+
+use crate::keywords::NOT_SERVED;
+use crate::stat::{Filter, csv};
+use crate::{Ending, Source};
+use haproxy_cfg::model::SocketLevel;
+
+/// A command that is served.
+struct Command {
+    name: &'static str,
+    /// As `help` shows it.
+    usage: &'static str,
+    help: &'static str,
+    level: SocketLevel,
+    act: fn(&mut Call<'_>, &[&str]),
+}
+
+/// What a command may look at and change.
+pub(crate) struct Call<'a> {
+    pub(crate) source: &'a dyn Source,
+    pub(crate) level: &'a mut SocketLevel,
+    pub(crate) prompt: &'a mut bool,
+    pub(crate) out: &'a mut String,
+    pub(crate) ending: Ending,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "operator",
+        usage: "operator",
+        help: "lower the level of the current CLI session to operator",
+        level: SocketLevel::Operator,
+        act: |call, _| *call.level = SocketLevel::Operator,
+    },
+    Command {
+        name: "show cli level",
+        usage: "show cli level",
+        help: "display the level of the current CLI session",
+        level: SocketLevel::User,
+        act: |call, _| {
+            call.out.push_str(match call.level {
+                SocketLevel::User => "user\n",
+                SocketLevel::Operator => "operator\n",
+                SocketLevel::Admin => "admin\n",
+            });
+        },
+    },
+    Command {
+        name: "show env",
+        usage: "show env [var]",
+        help: "dump environment variables known to the process",
+        level: SocketLevel::Operator,
+        act: show_env,
+    },
+    Command {
+        name: "show info",
+        usage: "show info",
+        help: "report information about the running process",
+        level: SocketLevel::User,
+        act: show_info,
+    },
+    Command {
+        name: "show startup-logs",
+        usage: "show startup-logs",
+        help: "report logs emitted during HAProxy startup",
+        level: SocketLevel::Operator,
+        act: |call, _| call.out.push_str(&call.source.startup_logs()),
+    },
+    Command {
+        name: "show stat",
+        usage: "show stat [no-maint|up]*",
+        help: "report counters for each proxy and server",
+        level: SocketLevel::User,
+        act: |call, words| match Filter::parse(words) {
+            Ok(filter) => call.out.push_str(&csv(&call.source.rows(), &filter)),
+            Err(text) => call.out.push_str(&text),
+        },
+    },
+    Command {
+        name: "show version",
+        usage: "show version",
+        help: "show version of the current process",
+        level: SocketLevel::User,
+        act: |call, _| {
+            call.out.push_str(&call.source.version());
+            call.out.push('\n');
+        },
+    },
+    Command {
+        name: "user",
+        usage: "user",
+        help: "lower the level of the current CLI session to user",
+        level: SocketLevel::User,
+        act: |call, _| *call.level = SocketLevel::User,
+    },
+    Command {
+        name: "help",
+        usage: "help [<command>]",
+        help: "list matching or all commands",
+        level: SocketLevel::User,
+        act: |call, words| list(call, "The following commands are valid at this level:", words),
+    },
+    Command {
+        name: "prompt",
+        usage: "prompt",
+        help: "toggle interactive mode with prompt",
+        level: SocketLevel::User,
+        act: |call, _| *call.prompt = !*call.prompt,
+    },
+    Command {
+        name: "quit",
+        usage: "quit",
+        help: "disconnect",
+        level: SocketLevel::User,
+        act: |call, _| call.ending = Ending::Close,
+    },
+];
+
+/// Those that help shows whatever was asked.
+const ALWAYS: [&str; 3] = ["help", "prompt", "quit"];
+
+/// Does what `words` say.
+pub(crate) fn run(call: &mut Call<'_>, words: &[&str]) {
+    if words == ["_getsocks"] {
+        call.ending = Ending::Sockets;
+        return;
+    }
+    let served = COMMANDS.iter().find_map(|command| Some((command, after(command.name, words)?)));
+    if let Some((command, rest)) = served {
+        if *call.level < command.level {
+            call.out.push_str("Permission denied\n");
+        } else {
+            (command.act)(call, rest);
+        }
+        return;
+    }
+    if let Some(name) = NOT_SERVED.iter().find(|name| after(name, words).is_some()) {
+        *call.out += &format!("The command '{name}' is known but not served yet.\n");
+        return;
+    }
+    if words.is_empty() {
+        list(call, "Unknown command. Please enter one of the following commands only:", &[]);
+    } else {
+        list(call, "Unknown command, but maybe one of the following ones is a better match:", words);
+    }
+}
+
+/// The words after `name`, when `words` begins with it.
+fn after<'w, 's>(name: &str, words: &'w [&'s str]) -> Option<&'w [&'s str]> {
+    let mut rest = words;
+    for wanted in name.split(' ') {
+        match rest.split_first() {
+            Some((word, more)) if *word == wanted => rest = more,
+            _ => return None,
+        }
+    }
+    Some(rest)
+}
+
+/// The commands that `words` may have meant: those with the same first word, or all of them.
+fn list(call: &mut Call<'_>, title: &str, words: &[&str]) {
+    let first =
+        |command: &&Command| words.first().is_none_or(|word| command.name.split(' ').next() == Some(*word));
+    let any = COMMANDS.iter().any(|command| first(&command) && !ALWAYS.contains(&command.name));
+    *call.out += title;
+    call.out.push('\n');
+    let wanted = |command: &&Command| {
+        command.level <= *call.level && (!any || first(command) || ALWAYS.contains(&command.name))
+    };
+    for command in COMMANDS.iter().filter(wanted) {
+        *call.out += &format!("  {:<40}: {}\n", command.usage, command.help);
+    }
+}
+
+fn show_info(call: &mut Call<'_>, words: &[&str]) {
+    match words.iter().find(|word| matches!(**word, "typed" | "json" | "desc" | "float")) {
+        Some(word) => *call.out += &format!("'show info {word}' is known but not served yet.\n"),
+        None => call.out.push_str(&call.source.info().text()),
+    }
+}
+
+fn show_env(call: &mut Call<'_>, words: &[&str]) {
+    let variables = call.source.environment();
+    match words.first() {
+        None => variables.iter().for_each(|line| *call.out += &format!("{line}\n")),
+        Some(name) => {
+            let found = variables.iter().find(|line| line.split('=').next() == Some(*name));
+            match found {
+                Some(line) => *call.out += &format!("{line}\n"),
+                None => call.out.push_str("Variable not found\n"),
+            }
+        }
+    }
+}

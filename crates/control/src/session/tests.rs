@@ -1,0 +1,122 @@
+//! Conversations, as HAProxy has them.
+
+use super::*;
+use crate::{Info, Kind, Row};
+
+struct Fake;
+
+impl Source for Fake {
+    fn info(&self) -> Info {
+        let mut info = Info::default();
+        info.push("Name", "HAProxy");
+        info.push("Pid", 7);
+        info
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        vec![Row::new(Kind::Frontend, "fe", "FRONTEND", 2, 0)]
+    }
+
+    fn environment(&self) -> Vec<String> {
+        vec!["HOME=/root".to_owned(), "A=b=c".to_owned()]
+    }
+
+    fn version(&self) -> String {
+        "3.5.0-evenkeel".to_owned()
+    }
+
+    fn startup_logs(&self) -> String {
+        String::new()
+    }
+}
+
+fn ask(level: SocketLevel, text: &str) -> (String, Ending) {
+    let reply = Session::new(level).feed(text.as_bytes(), &Fake);
+    (reply.text, reply.ending)
+}
+
+fn answer(text: &str) -> String {
+    ask(SocketLevel::Admin, text).0
+}
+
+#[test]
+fn one_line_is_answered_and_the_connection_closed() {
+    assert_eq!(
+        ask(SocketLevel::User, "show info\n"),
+        ("Name: HAProxy\nPid: 7\n\n".to_owned(), Ending::Close)
+    );
+    assert_eq!(ask(SocketLevel::User, "show inf"), (String::new(), Ending::Stay));
+    assert_eq!(ask(SocketLevel::User, "quit\n"), (String::new(), Ending::Close));
+}
+
+#[test]
+fn every_split_of_a_line_is_the_same_line() {
+    let whole = "  show \t version ;show info;\r\n";
+    let expected = answer(whole);
+    assert_eq!(expected, "3.5.0-evenkeel\n\nName: HAProxy\nPid: 7\n\n");
+    for at in 1..whole.len() {
+        let mut session = Session::new(SocketLevel::User);
+        let (first, second) = whole.split_at(at);
+        let mut text = session.feed(first.as_bytes(), &Fake).text;
+        text += &session.feed(second.as_bytes(), &Fake).text;
+        assert_eq!(text, expected, "{at}");
+    }
+}
+
+#[test]
+fn a_prompt_keeps_the_connection() {
+    let mut session = Session::new(SocketLevel::User);
+    assert_eq!(session.feed(b"prompt\n", &Fake), Reply { text: "\n> ".into(), ending: Ending::Stay });
+    assert_eq!(
+        session.feed(b"show version\n", &Fake),
+        Reply { text: "3.5.0-evenkeel\n\n> ".into(), ending: Ending::Stay }
+    );
+    assert_eq!(session.feed(b"quit\n", &Fake).ending, Ending::Close);
+}
+
+#[test]
+fn lines_sent_together_are_all_answered() {
+    assert_eq!(answer("show version\nshow version\n"), "3.5.0-evenkeel\n\n3.5.0-evenkeel\n\n");
+}
+
+#[test]
+fn a_level_limits_and_can_only_be_lowered() {
+    assert_eq!(ask(SocketLevel::User, "show env\n").0, "Permission denied\n\n");
+    assert_eq!(ask(SocketLevel::User, "operator\n").0, "Permission denied\n\n");
+    assert_eq!(answer("user;show cli level;operator\n"), "\nuser\n\nPermission denied\n\n");
+    assert_eq!(ask(SocketLevel::Operator, "show env A\n").0, "A=b=c\n\n");
+    assert_eq!(ask(SocketLevel::Operator, "show env NONE\n").0, "Variable not found\n\n");
+}
+
+#[test]
+fn what_is_known_but_not_served_is_refused_by_name() {
+    for name in crate::keywords::NOT_SERVED {
+        let text = answer(&format!("{name} with arguments\n"));
+        assert!(text.ends_with("is known but not served yet.\n\n"), "{name}: {text}");
+    }
+    assert_eq!(answer("show info typed\n"), "'show info typed' is known but not served yet.\n\n");
+}
+
+#[test]
+fn what_is_unknown_gets_the_nearest_commands() {
+    let text = answer("show bogus\n");
+    assert!(text.starts_with("Unknown command, but maybe one of the following ones is a better match:\n"));
+    assert!(text.contains("  show info  ") && text.contains("  quit  ") && !text.contains("  operator"));
+    let text = answer("\n");
+    assert!(text.starts_with("Unknown command. Please enter one of the following commands only:\n"));
+    assert!(text.contains("  operator"));
+    assert!(answer("help\n").starts_with("The following commands are valid at this level:\n"));
+}
+
+#[test]
+fn a_client_cannot_fill_the_memory() {
+    let mut session = Session::new(SocketLevel::User);
+    assert_eq!(session.feed(&vec![b'a'; MAX_LINE + 1], &Fake).ending, Ending::Close);
+}
+
+#[test]
+fn the_last_line_may_lack_its_end() {
+    let mut session = Session::new(SocketLevel::User);
+    assert_eq!(session.feed(b"show version", &Fake).ending, Ending::Stay);
+    assert_eq!(session.end(&Fake), Reply { text: "3.5.0-evenkeel\n\n".into(), ending: Ending::Close });
+}

@@ -1,0 +1,118 @@
+//! From a command line to a configuration that can run.
+
+use crate::arguments::Arguments;
+use crate::message::Messages;
+use crate::version;
+use diag::Severity;
+use haproxy_cfg::model::Config;
+use haproxy_cfg::{Context, Environment, Input, Parsed};
+use std::sync::Arc;
+
+/// The variable by which a master tells the program that it is to be a worker.
+pub(crate) const ROLE: &str = "EVENKEEL_ROLE";
+
+/// A configuration and the text it was read from.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The files, as they were read.
+    pub(crate) inputs: Vec<Input>,
+    /// What they say, with what the command line overrides.
+    pub(crate) config: Arc<Config>,
+    /// Whether there was something to warn of.
+    pub(crate) warned: bool,
+    /// The variables as the configuration left them.
+    pub(crate) environment: Vec<String>,
+}
+
+/// The context in which files are read and conditions hold.
+pub(crate) fn context(arguments: &Arguments) -> Context {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name != ROLE)?;
+        Some((name, value.into_encoded_bytes()))
+    });
+    let mut env: Environment = variables.collect();
+    env.set("HAPROXY_STARTUP_VERSION", version::LANGUAGE);
+    env.set("HAPROXY_BRANCH", version::BRANCH);
+    env.set("HAPROXY_CFGFILES", arguments.inputs.join(";"));
+    if arguments.master {
+        env.set("HAPROXY_MWORKER", "1");
+    }
+    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    env.set("HAPROXY_LOCALPEER", arguments.local_peer.clone().unwrap_or_else(host));
+    let mut enabled = vec!["EPOLL", "GETADDRINFO"];
+    enabled.extend((!arguments.no_reuse_port).then_some("REUSEPORT"));
+    enabled.extend((!arguments.no_splice).then_some("SPLICE"));
+    Context {
+        env,
+        version: version::LANGUAGE.to_owned(),
+        features: version::features().map(str::to_owned).collect(),
+        enabled: enabled.into_iter().map(str::to_owned).collect(),
+        diagnostics: arguments.diagnostics,
+        ..Context::default()
+    }
+}
+
+/// Reads the files of the command line and everything in them; says what is wrong.
+pub(crate) fn load(arguments: &Arguments, messages: &Messages) -> Option<Loaded> {
+    let mut report = diag::Report::default();
+    let inputs = haproxy_cfg::load::read_paths(&arguments.inputs, &mut report);
+    if report.has_errors() {
+        for diagnostic in report.iter() {
+            messages.alert(format_args!("config : {}", diagnostic.message));
+        }
+        return None;
+    }
+    let mut context = context(arguments);
+    let parsed = haproxy_cfg::parse(&inputs, &mut context);
+    messages.report(&parsed.sources, &parsed.report, arguments.diagnostics);
+    let loaded = finish(arguments, inputs, parsed, &context)?;
+    if loaded.warned && (arguments.zero_warning || loaded.config.global.zero_warning) {
+        messages.alert("config : Some warnings were found and 'zero-warning' is set. Aborting.");
+        return None;
+    }
+    Some(loaded)
+}
+
+/// The same for text that a master has read, and found fault with, before.
+pub(crate) fn reload(arguments: &Arguments, inputs: Vec<Input>) -> Option<Loaded> {
+    let mut context = context(arguments);
+    let parsed = haproxy_cfg::parse(&inputs, &mut context);
+    finish(arguments, inputs, parsed, &context)
+}
+
+fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, context: &Context) -> Option<Loaded> {
+    let mut config = parsed.config?;
+    let global = &mut config.global;
+    if arguments.maxconn > 0 {
+        global.maxconn = Some(arguments.maxconn);
+    }
+    if arguments.pidfile.is_some() {
+        global.pidfile.clone_from(&arguments.pidfile);
+    }
+    global.noreuseport |= arguments.no_reuse_port;
+    global.nosplice |= arguments.no_splice;
+    if arguments.proxy_maxconn > 0 {
+        for proxy in config.proxies.iter_mut().filter(|proxy| proxy.kind.is_frontend()) {
+            proxy.maxconn.get_or_insert(arguments.proxy_maxconn);
+        }
+    }
+    let environment = context.env.iter();
+    let environment =
+        environment.map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect();
+    let warned = parsed.report.count(Severity::Warning) > 0;
+    Some(Loaded { inputs, config: Arc::new(config), warned, environment })
+}
+
+impl Loaded {
+    /// Worker threads.
+    pub(crate) fn threads(&self) -> usize {
+        let said = self.config.global.nbthread.and_then(|n| usize::try_from(n).ok());
+        said.filter(|&n| n > 0).unwrap_or_else(version::threads)
+    }
+
+    /// Whether anything listens.
+    pub(crate) fn listens(&self) -> bool {
+        let binds = |proxy: &haproxy_cfg::model::Proxy| !proxy.disabled && !proxy.binds.is_empty();
+        self.config.proxies.iter().any(binds) || !self.config.global.stats_sockets.is_empty()
+    }
+}

@@ -1,0 +1,204 @@
+//! The process that carries traffic: its own start and end, its signals and its runtime API.
+
+use crate::arguments::Arguments;
+use crate::message::Messages;
+use crate::plan::Plan;
+use crate::startup::{self, Loaded};
+use crate::{api, limits, privileges};
+use proxyd::{Running, Setup};
+use reactor::signal::{self, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
+use std::cell::Cell;
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a worker writes to its master when it serves.
+pub(crate) const READY: &[u8] = b"ready\n";
+
+/// The signals a worker answers to.
+const SIGNALS: [i32; 7] = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGTTOU, SIGTTIN];
+/// How often a worker that drains looks whether it is done.
+const DRAIN_STEP: Duration = Duration::from_millis(5);
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Every client has gone after a soft stop.
+    Drained,
+    /// By this signal, at once.
+    Signal(i32),
+    /// It could not start; everything was said.
+    Failed,
+}
+
+impl End {
+    /// Ends the process as HAProxy's does: by the signal itself, so that whoever waits for it sees why.
+    pub(crate) fn exit(self) -> ExitCode {
+        let _ = std::io::stdout().flush();
+        match self {
+            Self::Drained => ExitCode::SUCCESS,
+            Self::Failed => ExitCode::FAILURE,
+            Self::Signal(number) => {
+                let _ = signal::unblock(&[number]);
+                if let Ok(signal) = nix::sys::signal::Signal::try_from(number) {
+                    let _ = nix::sys::signal::raise(signal);
+                }
+                ExitCode::from(u8::try_from(128 + number).unwrap_or(u8::MAX))
+            }
+        }
+    }
+}
+
+/// A worker under a master: what it is to do comes over standard input.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let messages = Messages::new();
+    let Ok(channel) = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else {
+        return ExitCode::FAILURE;
+    };
+    let plan = match Plan::receive(&channel) {
+        Ok(plan) => plan,
+        Err(error) => {
+            messages.alert(error);
+            return ExitCode::FAILURE;
+        }
+    };
+    let Some(loaded) = startup::reload(arguments, plan.inputs.clone()) else {
+        messages.alert("config : the configuration that the master accepted was refused.");
+        return ExitCode::FAILURE;
+    };
+    let ready = |_: &Messages| {
+        // A master that is gone will not start another worker either: go on.
+        let _ = (&channel).write_all(READY);
+    };
+    serve(arguments, loaded, plan, messages, ready).exit()
+}
+
+/// Serves until a signal ends it. `ready` is called once clients are served.
+pub(crate) fn serve(
+    arguments: &Arguments,
+    loaded: Loaded,
+    plan: Plan,
+    messages: Messages,
+    ready: impl FnOnce(&Messages),
+) -> End {
+    // Before there are other threads, so that all of them leave the signals to this one.
+    if signal::block(&SIGNALS).and_then(|()| signal::ignore(SIGPIPE)).is_err() {
+        messages.alert("[haproxy.main()] Cannot block signals.");
+        return End::Failed;
+    }
+    let started = start(arguments, &loaded, plan);
+    match started {
+        Ok((running, stats)) => {
+            ready(&messages);
+            if arguments.quiet {
+                messages.silence();
+            }
+            let served = reactor::run(reactor::Settings::default(), watch(running, loaded, stats, messages));
+            served.unwrap_or(End::Failed)
+        }
+        Err(text) => {
+            messages.alert(text);
+            End::Failed
+        }
+    }
+}
+
+type Stats = Vec<proxyd::listeners::BoundStats>;
+
+fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<(Running, Stats), String> {
+    let maxconn = limits::connections(&loaded.config, plan.threads)?;
+    limits::memory(arguments.memory)?;
+    privileges::drop(&loaded.config.global)?;
+    let setup = Setup {
+        config: loaded.config.clone(),
+        threads: plan.threads,
+        maxconn,
+        listeners: plan.listeners,
+        seed: seed(),
+    };
+    let running = proxyd::start(setup).map_err(|error| format!("[haproxy.main()] Cannot start: {error}."))?;
+    Ok((running, plan.stats))
+}
+
+/// Something no client can guess: the addresses' randomness is the kernel's.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+async fn watch(running: Running, loaded: Loaded, stats: Stats, messages: Messages) -> End {
+    let running = Rc::new(running);
+    let messages = Rc::new(messages);
+    let loaded = Rc::new(loaded);
+    let ending = Rc::new(Cell::new(false));
+    let api = api::start(&running, &loaded, stats, &messages);
+    let Ok(signals) = Signals::new(&SIGNALS) else { return End::Failed };
+    loop {
+        let Ok(received) = signals.next().await else { return End::Failed };
+        match received.number {
+            number @ (SIGINT | SIGTERM) => return End::Signal(number),
+            SIGUSR1 if !ending.replace(true) => {
+                api.stop();
+                running.soft_stop();
+                for line in api::stopped_lines(running.state()) {
+                    messages.warning(line);
+                }
+                let drained = drain(&running, loaded.config.global.hard_stop_after);
+                // Signals still end a process that drains.
+                match either(drained, next_end(&signals)).await {
+                    Some(end) => return end,
+                    None => {
+                        messages.warning("soft-stop running for too long, performing a hard-stop.");
+                        return End::Drained;
+                    }
+                }
+            }
+            SIGHUP => {
+                for line in api::status_lines(running.state()) {
+                    messages.warning(line);
+                }
+            }
+            SIGTTOU | SIGTTIN => {
+                messages.warning("pausing and resuming by signal is known but not served yet.");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Waits until every worker thread has ended; `None` when `limit` passed before.
+async fn drain(running: &Running, limit: Option<Duration>) -> Option<End> {
+    let deadline = limit.map(|limit| reactor::now() + limit);
+    while !running.is_over() {
+        if deadline.is_some_and(|deadline| reactor::now() >= deadline) {
+            return None;
+        }
+        reactor::sleep_until(reactor::now() + DRAIN_STEP).await;
+    }
+    Some(End::Drained)
+}
+
+async fn next_end(signals: &Signals) -> Option<End> {
+    loop {
+        match signals.next().await {
+            Ok(received) if matches!(received.number, SIGINT | SIGTERM) => {
+                return Some(End::Signal(received.number));
+            }
+            Ok(_) => {}
+            Err(_) => return Some(End::Failed),
+        }
+    }
+}
+
+/// The result of whichever ends first.
+async fn either<T>(a: impl Future<Output = T>, b: impl Future<Output = T>) -> T {
+    let (mut a, mut b) = (std::pin::pin!(a), std::pin::pin!(b));
+    std::future::poll_fn(|cx| match a.as_mut().poll(cx) {
+        std::task::Poll::Pending => b.as_mut().poll(cx),
+        done => done,
+    })
+    .await
+}
