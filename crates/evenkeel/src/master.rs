@@ -5,12 +5,13 @@
 //! given the same sockets and the old one stops only after the new one serves.
 
 use crate::arguments::Arguments;
+use crate::console::{Board, Listed, Outcome};
 use crate::message::{Messages, reason};
 use crate::notify::Notify;
 use crate::pidfile::Pidfile;
 use crate::plan::Plan;
 use crate::startup::{self, Loaded, ROLE};
-use crate::{handover, worker};
+use crate::{console, handover, worker};
 use ek_time::Instant;
 use proxyd::listeners::{self, Inherited};
 use reactor::child::{self, SpawnOptions};
@@ -45,6 +46,8 @@ struct Worker {
     child: Rc<RefCell<child::Child>>,
     pid: u32,
     started: Instant,
+    /// Reloads there had been when it was started.
+    reloads: u32,
 }
 
 enum Event {
@@ -52,6 +55,8 @@ enum Event {
     Ready(u64),
     Exited(u64, Option<ExitStatus>),
     Restart,
+    /// A client of the master's socket wants the configuration read anew.
+    Asked(Rc<Outcome>),
 }
 
 /// What happened and was not handled yet.
@@ -93,7 +98,10 @@ enum Phase {
 
 struct Master<'a> {
     arguments: &'a Arguments,
-    messages: Messages,
+    messages: Rc<Messages>,
+    board: Rc<Board>,
+    /// Clients that wait to hear how the reload goes.
+    asked: Vec<Rc<Outcome>>,
     notify: Notify,
     events: Rc<Events>,
     phase: Phase,
@@ -128,9 +136,26 @@ pub(crate) fn run(
             return ExitCode::FAILURE;
         }
     };
+    let consoles = match console::bind(&arguments.master_sockets) {
+        Ok(consoles) => consoles,
+        Err(errors) => {
+            errors.iter().for_each(|text| messages.alert(text));
+            return ExitCode::FAILURE;
+        }
+    };
+    let messages = Rc::new(messages);
+    let board = Board {
+        messages: Rc::clone(&messages),
+        started: Cell::default(),
+        reloads: Cell::default(),
+        failed: Cell::default(),
+        workers: RefCell::default(),
+    };
     let master = Master {
         arguments,
         messages,
+        board: Rc::new(board),
+        asked: Vec::new(),
         notify: Notify::from_environment(),
         events: Rc::default(),
         phase: Phase::Starting,
@@ -142,13 +167,14 @@ pub(crate) fn run(
         workers: 0,
         background,
     };
-    let status = reactor::run(reactor::Settings::default(), master.watch()).unwrap_or(1);
+    let status = reactor::run(reactor::Settings::default(), master.watch(consoles)).unwrap_or(1);
     drop(pidfile);
     ExitCode::from(status)
 }
 
 impl Master<'_> {
-    async fn watch(mut self) -> u8 {
+    async fn watch(mut self, consoles: Vec<console::Bound>) -> u8 {
+        self.board.started.set(reactor::now());
         let Ok(signals) = Signals::new(&SIGNALS) else {
             self.messages.alert("[haproxy.main()] Cannot receive signals.");
             return 1;
@@ -159,6 +185,8 @@ impl Master<'_> {
                 events.push(Event::Signal(received.number));
             }
         });
+        let events = Rc::clone(&self.events);
+        console::start(consoles, &self.board, move |outcome| events.push(Event::Asked(outcome)));
         match self.spawn(&self.generation.plan) {
             Ok(worker) => self.current = Some(self.adopt(worker)),
             Err(text) => {
@@ -167,6 +195,7 @@ impl Master<'_> {
             }
         }
         loop {
+            self.show();
             let events = Rc::clone(&self.events);
             match events.next().await {
                 Event::Signal(SIGUSR2 | SIGHUP) => self.reload(),
@@ -175,6 +204,10 @@ impl Master<'_> {
                 Event::Ready(number) => self.ready(number),
                 Event::Exited(number, status) => self.exited(number, status),
                 Event::Restart => self.restart(),
+                Event::Asked(outcome) => {
+                    self.asked.push(outcome);
+                    self.reload();
+                }
             }
             let none_left = self.current.is_none() && self.next.is_none() && self.old.is_empty();
             if let Phase::Ending(status) = self.phase
@@ -183,6 +216,28 @@ impl Master<'_> {
                 self.messages.warning(format_args!("All workers exited. Exiting... ({status})"));
                 return status;
             }
+        }
+    }
+
+    /// Brings what `show proc` shows up to date.
+    fn show(&self) {
+        let reloads = self.board.reloads.get();
+        let listed = |worker: &Worker, old| Listed {
+            pid: worker.pid,
+            reloads: reloads.saturating_sub(worker.reloads),
+            started: worker.started,
+            old,
+        };
+        let next = self.next.as_ref().map(|(_, worker)| worker);
+        let serving = self.current.iter().chain(next).map(|worker| listed(worker, false));
+        let old = self.old.iter().map(|worker| listed(worker, true));
+        self.board.workers.replace(serving.chain(old).collect());
+    }
+
+    /// Tells those who asked for the reload how it went.
+    fn tell(&mut self, success: bool) {
+        for outcome in self.asked.drain(..) {
+            outcome.tell(success, self.messages.kept());
         }
     }
 
@@ -231,7 +286,7 @@ impl Master<'_> {
             let status = exit_of(&watched).await;
             events.push(Event::Exited(number, status));
         });
-        Worker { number, child, pid, started: reactor::now() }
+        Worker { number, child, pid, started: reactor::now(), reloads: self.board.reloads.get() }
     }
 
     fn ready(&mut self, number: u64) {
@@ -251,6 +306,7 @@ impl Master<'_> {
         }
         self.messages.notice("Loading success.");
         self.notify.ready("Ready.");
+        self.tell(true);
         if self.phase == Phase::Starting {
             self.phase = Phase::Serving;
             handover::release_old(self.arguments);
@@ -264,8 +320,11 @@ impl Master<'_> {
     /// Reads the configuration anew and starts a worker for it; the old one serves until that is ready.
     fn reload(&mut self) {
         if self.phase != Phase::Serving {
+            self.tell(false);
             return;
         }
+        self.messages.forget();
+        self.board.reloads.set(self.board.reloads.get() + 1);
         self.messages.notice("Reloading HAProxy");
         self.notify.reloading();
         if let Some((_, worker)) = self.next.take() {
@@ -298,8 +357,10 @@ impl Master<'_> {
         Ok((Generation { loaded, plan }, child))
     }
 
-    fn reload_failed(&self, text: &str) {
+    fn reload_failed(&mut self, text: &str) {
         self.messages.alert(format_args!("Reload failed: {text}"));
+        self.board.failed.set(self.board.failed.get() + 1);
+        self.tell(false);
         self.notify.ready("Reload failed!");
     }
 

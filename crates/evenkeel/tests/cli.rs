@@ -12,7 +12,7 @@ defaults
   timeout server 1s
   timeout connect 1s
 frontend fe
-  bind 127.0.0.1:0
+  bind 127.0.0.1:8080
   default_backend be
 backend be
   server s1 127.0.0.1:1
@@ -30,7 +30,7 @@ impl Dir {
         dir.write("warns.cfg", &GOOD.replace("  timeout client 1s\n", ""));
         dir.write("bad.cfg", &GOOD.replace("  mode http\n", "  modus http\n"));
         dir.write("nolf.cfg", GOOD.trim_end());
-        dir.write("silent.cfg", &GOOD.replace("  bind 127.0.0.1:0\n", ""));
+        dir.write("silent.cfg", &GOOD.replace("  bind 127.0.0.1:8080\n", ""));
         std::fs::create_dir_all(dir.0.join("d")).unwrap();
         dir.write("d/a.cfg", GOOD);
         dir
@@ -179,7 +179,8 @@ fn a_valid_file_is_announced_with_v_only() {
     let dir = Dir::new("valid");
     assert_eq!(text(&dir.ours("-c -f good.cfg").stdout), "");
     assert_eq!(text(&dir.ours("-c -V -f good.cfg").stdout), "Configuration file is valid\n");
-    assert_eq!(text(&dir.ours("-c -V -q -f good.cfg").stdout), "");
+    assert_eq!(text(&dir.ours("-c -V -q -f good.cfg").stdout), "Configuration file is valid\n");
+    assert_eq!(text(&dir.ours("-c -q -f good.cfg").stdout), "");
     let warned = dir.ours("-c -V -f warns.cfg");
     assert_eq!(text(&warned.stdout), "Warnings were found.\nConfiguration file is valid\n");
     assert!(text(&warned.stderr).contains("[WARNING]"));

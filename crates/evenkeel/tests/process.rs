@@ -498,3 +498,29 @@ fn status_goes_to_standard_error_on_hup() {
             .contains("SIGHUP: Proxy web has 1 active servers and 0 backup servers available. Conn: ")
     );
 }
+
+#[test]
+fn the_masters_socket_shows_and_reloads() {
+    let proxy = Proxy::start("console", &["-W", "-db", "-S", "master.sock,level,admin,mode,600"], "");
+    let socket = proxy.dir.join("master.sock");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&socket).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let listed = |answer: &str, kind: &str| -> Vec<u32> {
+        let lines = answer.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        lines.filter(|words| words.get(1) == Some(&kind)).map(|words| words[0].parse().unwrap()).collect()
+    };
+    let answer = ask(&socket, "show proc").unwrap();
+    assert_eq!(listed(&answer, "master"), [proxy.child.id()]);
+    assert_eq!(listed(&answer, "worker"), proxy.workers());
+    // The answer comes when the new worker serves.
+    let answer = ask(&socket, "reload").unwrap();
+    assert!(answer.starts_with("Success=1\n--\n") && answer.contains("Loading success."), "{answer}");
+    until("the old worker is gone", || proxy.workers().len() == 1);
+    let answer = ask(&socket, "show proc").unwrap();
+    assert!(answer.contains("1 [failed: 0]"), "{answer}");
+    assert_eq!(listed(&answer, "worker"), proxy.workers());
+    std::fs::write(proxy.dir.join("proxy.cfg"), "nonsense\n").unwrap();
+    let answer = ask(&socket, "reload").unwrap();
+    assert!(answer.starts_with("Success=0\n--\n") && answer.contains("parsing [proxy.cfg:1]"), "{answer}");
+    assert!(ask(&socket, "@1 show info").unwrap().contains("known but not served yet"));
+}
