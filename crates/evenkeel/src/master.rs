@@ -14,6 +14,7 @@ use crate::startup::{self, Loaded, ROLE};
 use crate::{console, handover, worker};
 use ek_time::Instant;
 use proxyd::listeners::{self, Inherited};
+use reactor::Stream;
 use reactor::child::{self, SpawnOptions};
 use reactor::process::Background;
 use reactor::signal::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
@@ -48,6 +49,12 @@ struct Worker {
     started: Instant,
     /// Reloads there had been when it was started.
     reloads: u32,
+}
+
+/// A worker process that was just started, and the socket it reports on.
+struct Spawned {
+    child: child::Child,
+    channel: Stream,
 }
 
 enum Event {
@@ -115,6 +122,8 @@ struct Master<'a> {
     /// The pause before the next restart.
     pause: Duration,
     workers: u64,
+    /// A reload was asked for before the first worker was ready.
+    reload_wanted: bool,
     background: Option<Background>,
 }
 
@@ -165,6 +174,7 @@ pub(crate) fn run(
         old: Vec::new(),
         pause: Duration::ZERO,
         workers: 0,
+        reload_wanted: false,
         background,
     };
     let status = reactor::run(reactor::Settings::default(), master.watch(consoles)).unwrap_or(1);
@@ -242,7 +252,7 @@ impl Master<'_> {
     }
 
     /// Starts a worker and gives it `plan`.
-    fn spawn(&self, plan: &Plan) -> Result<child::Child, String> {
+    fn spawn(&self, plan: &Plan) -> Result<Spawned, String> {
         let failed = |error: std::io::Error| format!("[haproxy.main()] Cannot fork: {}.", reason(&error));
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         let mut words = std::env::args_os();
@@ -252,37 +262,23 @@ impl Master<'_> {
         let child = child::spawn(&mut command, &SpawnOptions::default()).map_err(failed)?;
         drop(command);
         plan.send(&ours).map_err(failed)?;
-        let events = Rc::clone(&self.events);
-        let number = self.workers + 1;
         ours.set_nonblocking(true).map_err(failed)?;
-        let channel = reactor::Stream::from_fd(OwnedFd::from(ours)).map_err(failed)?;
-        reactor::spawn(async move {
-            let mut text = Vec::new();
-            let mut buffer = [0; 64];
-            while !text.ends_with(worker::READY) {
-                match channel.try_read(&mut buffer) {
-                    Ok(0) => return,
-                    Ok(read) => text.extend_from_slice(buffer.get(..read).unwrap_or_default()),
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => channel.readable().await,
-                    Err(_) => return,
-                }
-            }
-            events.push(Event::Ready(number));
-            // Kept open: its end tells the worker that the master is gone.
-            std::future::pending::<()>().await;
-            drop(channel);
-        });
-        Ok(child)
+        let channel = Stream::from_fd(OwnedFd::from(ours)).map_err(failed)?;
+        Ok(Spawned { child, channel })
     }
 
     /// Takes note of a worker that was started.
-    fn adopt(&mut self, child: child::Child) -> Worker {
+    fn adopt(&mut self, Spawned { child, channel }: Spawned) -> Worker {
         self.workers += 1;
         let (number, pid) = (self.workers, child.pid());
         self.messages.notice(format_args!("New worker ({pid}) forked"));
         let child = Rc::new(RefCell::new(child));
         let (events, watched) = (Rc::clone(&self.events), Rc::clone(&child));
         reactor::spawn(async move {
+            // In this order, so that one that served and was killed at once is known to have served.
+            if is_ready(&channel).await {
+                events.push(Event::Ready(number));
+            }
             let status = exit_of(&watched).await;
             events.push(Event::Exited(number, status));
         });
@@ -306,7 +302,9 @@ impl Master<'_> {
         }
         self.messages.notice("Loading success.");
         self.notify.ready("Ready.");
-        self.tell(true);
+        if self.phase == Phase::Serving {
+            self.tell(true);
+        }
         if self.phase == Phase::Starting {
             self.phase = Phase::Serving;
             handover::release_old(self.arguments);
@@ -314,14 +312,24 @@ impl Master<'_> {
                 let _ = reactor::process::detach_stdio();
                 let _ = background.ready();
             }
+            if std::mem::take(&mut self.reload_wanted) {
+                self.reload();
+            }
         }
     }
 
     /// Reads the configuration anew and starts a worker for it; the old one serves until that is ready.
     fn reload(&mut self) {
-        if self.phase != Phase::Serving {
-            self.tell(false);
-            return;
+        match self.phase {
+            Phase::Serving => {}
+            Phase::Starting => {
+                self.reload_wanted = true;
+                return;
+            }
+            Phase::Ending(_) => {
+                self.tell(false);
+                return;
+            }
         }
         self.messages.forget();
         self.board.reloads.set(self.board.reloads.get() + 1);
@@ -342,7 +350,7 @@ impl Master<'_> {
         }
     }
 
-    fn prepare(&self) -> Result<(Generation, child::Child), String> {
+    fn prepare(&self) -> Result<(Generation, Spawned), String> {
         let loaded = startup::load(self.arguments, &self.messages)
             .ok_or("the configuration was refused; the worker in place goes on")?;
         if !loaded.listens() {
@@ -448,6 +456,20 @@ impl Worker {
         // One that has just exited is reported by its exit.
         let _ = self.child.borrow().kill(number);
     }
+}
+
+/// Whether the worker at the other end says that it serves; not when it ends before.
+async fn is_ready(channel: &Stream) -> bool {
+    let (mut text, mut buffer) = (Vec::new(), [0; 64]);
+    while !text.ends_with(worker::READY) {
+        match channel.try_read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(read) => text.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => channel.readable().await,
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 /// Waits for a child's end without keeping it borrowed meanwhile.
