@@ -13,7 +13,8 @@ usage: cargo xtask CHORE
 
   test           all tests; installs the programs they need with apt when they are missing
   bench proxy    CPU per request beside haproxy, and memory per idle connection
-  fuzz [SECONDS] each fuzz target for so many seconds (default 20); needs a nightly toolchain and cargo-fuzz
+  fuzz [SECONDS] each fuzz target for so many seconds (default 20) with a nightly toolchain and cargo-fuzz;
+                 without them, its seeds and mutations of them
   tidy           floors, file sizes, keyword docs, words that do not belong here
 ";
 

@@ -130,10 +130,11 @@ impl Backend {
             let _ = choice.balancer.set_weight(index, server.weight.load(Relaxed));
             choice.balancer.set_usable(index, server.usable());
         }
-        let usable =
-            |backup| self.servers.iter().filter(|s| s.usable() && s.config.backup == backup).count() as u32;
-        self.active.store(usable(false), Relaxed);
-        self.backups.store(usable(true), Relaxed);
+        self.active.store(choice.balancer.active(), Relaxed);
+        self.backups.store(choice.balancer.backup(), Relaxed);
+        drop(choice);
+        // A server that came back has room for those who wait.
+        self.serve_queue();
     }
 
     fn lock(&self) -> MutexGuard<'_, Choice> {
@@ -215,6 +216,16 @@ pub fn choose(proxy: &Arc<Proxy>, avoid: Option<usize>) -> Chosen {
     // A slot freed between the pick and the push found no one waiting: look again.
     backend.serve_queue();
     Chosen::Queued(Ticket { proxy: Arc::clone(proxy), waiter, before })
+}
+
+/// A place on this very server, when it is usable and not full.
+pub fn choose_again(proxy: &Arc<Proxy>, server: usize) -> Option<Slot> {
+    let backend = &proxy.backend;
+    let mut choice = backend.lock();
+    let wanted = backend.servers.get(server).filter(|s| s.usable() && !s.full())?;
+    wanted.streams.enter();
+    choice.balancer.served_changed(server, &ServersLoad(&backend.servers));
+    Some(Slot { proxy: Arc::clone(proxy), server })
 }
 
 impl Ticket {

@@ -22,7 +22,9 @@ impl Gate {
         }
         {
             let mut wakers = self.lock();
-            wakers.push(cx.waker().clone());
+            if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                wakers.push(cx.waker().clone());
+            }
             self.waiting.store(wakers.len(), SeqCst);
         }
         fence(SeqCst);

@@ -3,7 +3,7 @@
 use super::response::{Download, Responder, Sent};
 use super::{Scratch, account, reply};
 use crate::connect::{ServerSide, Wishes, connect};
-use crate::pump::{Fault, Framed, Left, Pump, write_all};
+use crate::pump::{Fault, Framed, Left, Pump, pipe_size, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
 use crate::tcp;
@@ -82,7 +82,7 @@ impl<'s> Exchange<'s> {
     /// Serves the request whose first bytes are in `buffer`.
     pub(super) async fn run(session: &'s mut Session, buffer: Buffer) -> Next {
         let mut trace = Trace::new(session.begin, session.accepted);
-        trace.marks.idle = Some(reactor::now().millis_since(session.begin) as u32);
+        trace.marks.idle = Some(reactor::now().since(session.begin).as_millis() as u32);
         trace.request_started = reactor::wall();
         let scratch = session.worker.take_scratch();
         let mut exchange = Self { session, trace, scratch, buffer };
@@ -212,6 +212,7 @@ impl<'s> Exchange<'s> {
                 read_limit: session.frontend.config.timeouts.client,
                 write_limit: backend.config.timeouts.server,
                 splice: !session.worker.state.config.global.nosplice,
+                pipe_size: pipe_size(&session.worker.state.config.global),
                 moved: &mut count,
             }
             .run(&request_out);

@@ -5,7 +5,7 @@ use super::account;
 use super::exchange::Stop;
 use super::request::Keeps;
 use crate::connect::{ServerSide, aborts_on_close, client_gone};
-use crate::pump::{Fault, Framed, Left, Pump, read_into, write_all};
+use crate::pump::{Fault, Framed, Left, Pump, pipe_size, read_into, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
 use crate::trace::{Cause, Trace};
@@ -52,7 +52,8 @@ pub(super) struct Responder<'a> {
 impl Responder<'_> {
     /// Reads the response and sends it to the client.
     pub(super) async fn run(mut self) -> Result<Download, Stop> {
-        let mut buffer = Buffer::take(RESPONSE_BUFFER);
+        let bufsize = self.session.worker.state.config.global.tune.bufsize as usize;
+        let mut buffer = Buffer::take(bufsize.max(RESPONSE_BUFFER));
         let Some(head_len) = self.read_head(&mut buffer).await? else { return Ok(Download::Stale) };
         let session = self.session;
         let status = self.scratch.response.status();
@@ -96,6 +97,7 @@ impl Responder<'_> {
             read_limit: timeouts.0.server,
             write_limit: timeouts.1.client,
             splice: !session.worker.state.config.global.nosplice,
+            pipe_size: pipe_size(&session.worker.state.config.global),
             moved: &mut |n| *bytes_out += n,
         };
         pump.run(&scratch.response_out).await.map_err(Stop::during_response)?;

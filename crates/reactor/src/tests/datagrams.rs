@@ -15,6 +15,7 @@ async fn receive(socket: &Datagram) -> Vec<u8> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn lines_go_out_in_batches_and_in_order() {
     on_reactor(async {
         let sink = Datagram::bind(&loopback()).unwrap();
@@ -31,6 +32,7 @@ fn lines_go_out_in_batches_and_in_order() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_refusal_of_an_earlier_datagram_does_not_fail_the_next() {
     on_reactor(async {
         // An address of its own, so that nobody else takes the port meanwhile.
@@ -49,6 +51,7 @@ fn a_refusal_of_an_earlier_datagram_does_not_fail_the_next() {
 
 /// As when the log daemon restarts.
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_unix_target_may_vanish_and_return() {
     let path = directory("datagram").join("log");
     on_reactor(async {
@@ -69,6 +72,7 @@ fn a_unix_target_may_vanish_and_return() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_reader_that_does_not_read_costs_lines_and_no_wait() {
     let path = directory("full").join("log");
     on_reactor(async {

@@ -16,6 +16,7 @@ pub(super) fn directory(name: &str) -> PathBuf {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn sockets_of_one_address_share_its_connections() {
     on_reactor(async {
         let options = ListenOptions { reuse_port: true, ..ListenOptions::default() };
@@ -43,6 +44,7 @@ fn sockets_of_one_address_share_its_connections() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_closed_listener_refuses_although_a_copy_lives_and_the_copy_goes_on() {
     on_reactor(async {
         let (listener, addr) = listener();
@@ -63,6 +65,7 @@ fn a_closed_listener_refuses_although_a_copy_lives_and_the_copy_goes_on() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn only_listening_sockets_are_taken() {
     on_reactor(async {
         let unconnected = crate::syscall::socket(libc::AF_INET, libc::SOCK_STREAM).unwrap();
@@ -92,6 +95,7 @@ fn accepting_leaves_other_tasks_their_turns() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn unix_sockets_replace_their_file_at_once() {
     let path = directory("listener").join("socket");
     on_reactor(async {
@@ -121,6 +125,7 @@ fn unix_sockets_replace_their_file_at_once() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn abstract_names_and_ipv6() {
     on_reactor(async {
         let name = format!("evenkeel-reactor-{}", std::process::id());

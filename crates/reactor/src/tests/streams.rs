@@ -102,6 +102,7 @@ fn no_call_is_made_after_a_short_read() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn urgent_data_does_not_stop_the_stream() {
     on_reactor(async {
         let (one, other) = tcp_pair().await;
@@ -120,6 +121,7 @@ fn urgent_data_does_not_stop_the_stream() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_reset_wakes_readers_and_writers_with_the_error() {
     on_reactor(async {
         let (one, other) = tcp_pair().await;
@@ -199,6 +201,7 @@ fn the_peers_close_is_noticed_with_data_unread() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn connecting_fails_with_the_reason() {
     on_reactor(async {
         // Bound, so that nobody else takes the port, and not listening.
@@ -220,6 +223,7 @@ fn connecting_fails_with_the_reason() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn options_reach_the_connection() {
     on_reactor(async {
         let (listener, addr) = listener();
@@ -255,6 +259,7 @@ fn options_reach_the_connection() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn parts_and_uninitialised_memory() {
     on_reactor(async {
         let (one, other) = tcp_pair().await;
@@ -280,6 +285,7 @@ fn parts_and_uninitialised_memory() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn waiting_can_be_given_up_in_every_state() {
     on_reactor(async {
         let soon = || now() + Duration::from_millis(1);
@@ -321,6 +327,7 @@ fn waiting_can_be_given_up_in_every_state() {
 
 /// Events of a closed descriptor, whose open file lives on elsewhere, must not reach the one that took its slot.
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_stale_event_reaches_nobody() {
     on_reactor(async {
         let (mut peer, old) = std::os::unix::net::UnixStream::pair().unwrap();
@@ -341,6 +348,7 @@ fn a_stale_event_reaches_nobody() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn descriptors_of_others_are_checked_and_given_away_unwatched() {
     on_reactor(async {
         let listening = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -363,6 +371,7 @@ fn descriptors_of_others_are_checked_and_given_away_unwatched() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn unix_streams_do_not_trust_short_reads() {
     on_reactor(async {
         let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
