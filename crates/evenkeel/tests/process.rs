@@ -375,6 +375,8 @@ fn a_killed_worker_is_replaced_and_no_connection_refused() {
     for round in 1..=5 {
         let [worker] = proxy.workers()[..] else { panic!("one worker: {:?}", proxy.workers()) };
         kill(Pid::from_raw(worker as i32), Signal::SIGKILL).unwrap();
+        // Until the last of its threads is dead it may still accept, and take the connection with it.
+        until("it is dead", || !Path::new(&format!("/proc/{worker}")).exists());
         // Connections made meanwhile wait in the sockets' queues.
         for _ in 0..4 {
             proxy.get().unwrap();
