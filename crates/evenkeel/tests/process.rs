@@ -556,3 +556,59 @@ fn the_masters_socket_shows_and_reloads() {
     assert!(answer.starts_with("Success=0\n--\n") && answer.contains("parsing [proxy.cfg:1]"), "{answer}");
     assert!(ask(&socket, "@1 show info").unwrap().contains("known but not served yet"));
 }
+
+#[test]
+fn an_inherited_socket_is_served_and_survives() {
+    use std::os::fd::AsRawFd as _;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    nix::fcntl::fcntl(&listener, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+    let dir = directory("inherited");
+    std::fs::create_dir_all(&dir).unwrap();
+    let text = config(&dir, address, server().address, "")
+        .replace(&format!("bind {address}"), "bind \"fd@${LISTEN}\"");
+    std::fs::write(dir.join("proxy.cfg"), text).unwrap();
+    let mut child = spawn(Path::new(env!("CARGO_BIN_EXE_evenkeel")), &dir, &["-W", "-db"], |command| {
+        command.env("LISTEN", listener.as_raw_fd().to_string());
+    });
+    drop(listener);
+    let said = || std::fs::read_to_string(dir.join("stderr")).unwrap();
+    until("it serves", || said().contains("Loading success."));
+    get(address).unwrap();
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGUSR2).unwrap();
+    until("it serves again", || said().matches("Loading success.").count() == 2);
+    until("the old worker is gone", || children(child.id()).len() == 1);
+    get(address).unwrap();
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(wait(&mut child, &dir).code(), Some(0));
+    assert!(TcpStream::connect(address).is_err());
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn privileges_are_given_up_by_the_worker_only() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not root: nothing to give up, only the refusal is tested");
+        return;
+    }
+    let jail = directory("jail");
+    std::fs::create_dir_all(&jail).unwrap();
+    let global = format!("  chroot {}\n  user nobody\n  group nogroup\n", jail.display());
+    let proxy = Proxy::start("privileges", &["-W", "-db"], &global);
+    let status = |pid: u32, field: &str| -> String {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        text.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim().to_owned()
+    };
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap().uid;
+    let [worker] = proxy.workers()[..] else { panic!("one worker") };
+    assert_eq!(status(worker, "Uid:"), [nobody.to_string().as_str(); 4].join("\t"));
+    assert_eq!(status(worker, "Groups:"), "");
+    assert_eq!(status(worker, "NoNewPrivs:"), "1");
+    assert_eq!(std::fs::read_link(format!("/proc/{worker}/root")).unwrap(), jail);
+    assert_eq!(status(proxy.child.id(), "Uid:"), "0\t0\t0\t0");
+    // A worker without privileges can be replaced, for the master has kept its own.
+    proxy.signal(Signal::SIGUSR2);
+    until("the new worker serves", || proxy.said_times("Loading success.") == 2);
+    proxy.get().unwrap();
+    std::fs::remove_dir_all(&jail).unwrap();
+}
