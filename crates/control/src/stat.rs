@@ -249,8 +249,12 @@ fn is_option(word: &str) -> bool {
     matches!(word, "up" | "no-maint" | "typed" | "json" | "desc" | "float" | "domain")
 }
 
-/// The header and the admitted lines. Every value is followed by a comma, the last one too.
-pub fn csv(rows: &[Row], filter: &Filter) -> String {
+/// What only operators and administrators see.
+const PRIVATE: [&str; 3] = ["addr", "cookie", "algo"];
+
+/// The header and the admitted lines. Every value is followed by a comma, the last one too. Addresses, cookies and
+/// algorithms are left out unless `private` is set.
+pub fn csv(rows: &[Row], filter: &Filter, private: bool) -> String {
     let mut out = String::from("# ");
     for name in FIELDS {
         out.push_str(name);
@@ -258,8 +262,10 @@ pub fn csv(rows: &[Row], filter: &Filter) -> String {
     }
     out.push('\n');
     for row in rows.iter().filter(|row| filter.admits(row)) {
-        for value in &row.values {
-            quote(value, &mut out);
+        for (name, value) in FIELDS.iter().zip(&row.values) {
+            if private || !PRIVATE.contains(name) {
+                quote(value, &mut out);
+            }
             out.push(',');
         }
         out.push('\n');
@@ -282,6 +288,16 @@ fn quote(value: &str, out: &mut String) {
 mod tests {
     use super::*;
 
+    #[test]
+    fn addresses_are_not_for_everybody() {
+        let mut row = Row::new(Kind::Server, "app", "a", 3, 1);
+        row.set("addr", "192.0.2.1:80");
+        let text = |private| csv(std::slice::from_ref(&row), &Filter::default(), private);
+        assert!(text(true).contains("192.0.2.1:80"));
+        assert!(!text(false).contains("192.0.2.1:80"));
+        assert_eq!(text(true).matches(',').count(), text(false).matches(',').count());
+    }
+
     fn rows() -> Vec<Row> {
         let mut server = Row::new(Kind::Server, "app", "a,1", 3, 1);
         server.set("status", "MAINT");
@@ -294,7 +310,7 @@ mod tests {
     }
 
     fn names(words: &[&str]) -> Vec<String> {
-        let text = csv(&rows(), &Filter::parse(words).unwrap());
+        let text = csv(&rows(), &Filter::parse(words).unwrap(), true);
         text.lines().skip(1).map(|line| line.split(",,").next().unwrap().to_owned()).collect()
     }
 

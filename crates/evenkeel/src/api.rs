@@ -1,28 +1,129 @@
-//! The runtime API of a worker.
+//! The runtime API of a worker: its sockets and clients, on the main thread's reactor.
 
+use crate::client::converse;
+use crate::getsocks::{self, Passed};
 use crate::message::Messages;
 use crate::startup::Loaded;
+use crate::version;
+use control::{Common, Ending, Info, Row, Session, Source};
 use proxyd::listeners::BoundStats;
 use proxyd::{Running, State};
+use reactor::{Listener, Stream};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// `stats timeout` when unset.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// `stats maxconn` when unset.
+const MAX_CLIENTS: u32 = 10;
 
 /// The sockets of the runtime API, while they are served.
-pub(crate) struct Api;
+pub(crate) struct Api {
+    acceptors: Vec<reactor::Task<()>>,
+    shared: Rc<Shared>,
+}
 
-/// Serves them.
+/// What the clients of all sockets share.
+struct Shared {
+    running: Rc<Running>,
+    loaded: Rc<Loaded>,
+    messages: Rc<Messages>,
+    /// What `_getsocks` passes on.
+    sockets: RefCell<Vec<Passed>>,
+    clients: Cell<u32>,
+}
+
+/// Serves the sockets; `sockets` are the listeners that `expose-fd listeners` passes on.
 pub(crate) fn start(
     running: &Rc<Running>,
     loaded: &Rc<Loaded>,
-    stats: Vec<BoundStats>,
     messages: &Rc<Messages>,
+    stats: Vec<BoundStats>,
+    sockets: Vec<Passed>,
 ) -> Api {
-    let _ = (running, loaded, stats, messages);
-    Api
+    let shared = Rc::new(Shared {
+        running: Rc::clone(running),
+        loaded: Rc::clone(loaded),
+        messages: Rc::clone(messages),
+        sockets: RefCell::new(sockets),
+        clients: Cell::new(0),
+    });
+    let mut acceptors = Vec::new();
+    for bound in stats {
+        match Listener::from_fd(bound.socket) {
+            Ok(listener) => {
+                acceptors.push(reactor::spawn_task(accept(listener, bound.index, Rc::clone(&shared))))
+            }
+            Err(error) => messages.alert(format_args!("stats socket: {error}")),
+        }
+    }
+    Api { acceptors, shared }
 }
 
 impl Api {
-    /// No new clients.
-    pub(crate) fn stop(&self) {}
+    /// No new clients, and no hold on the listeners' sockets any more.
+    pub(crate) fn stop(&mut self) {
+        self.acceptors.clear();
+        self.shared.sockets.take();
+    }
+}
+
+async fn accept(listener: Listener, index: usize, shared: Rc<Shared>) {
+    let limit = shared.loaded.config.global.stats_maxconn.unwrap_or(MAX_CLIENTS);
+    loop {
+        // An error has been waited out by the listener itself.
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        if shared.clients.get() >= limit {
+            continue;
+        }
+        shared.clients.set(shared.clients.get() + 1);
+        let shared = Rc::clone(&shared);
+        reactor::spawn(async move {
+            // A client that goes away or is too slow is its own loss.
+            let _ = client(stream, index, &shared).await;
+            shared.clients.set(shared.clients.get() - 1);
+        });
+    }
+}
+
+async fn client(stream: Stream, index: usize, shared: &Shared) -> io::Result<()> {
+    let global = &shared.loaded.config.global;
+    let Some(line) = global.stats_sockets.get(index) else { return Ok(()) };
+    let timeout = global.stats_timeout.unwrap_or(TIMEOUT);
+    let ending = converse(&stream, Session::new(line.level), Source::Worker(shared), timeout).await?;
+    match ending {
+        Ending::Sockets if line.expose_listeners => {
+            getsocks::send(&UnixStream::from(stream.into_fd()?), &shared.sockets.borrow())
+        }
+        _ => stream.shutdown_write(),
+    }
+}
+
+impl control::Worker for Shared {
+    fn info(&self) -> Info {
+        control::info(self.running.state(), &version::compound(), reactor::now())
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        control::rows(self.running.state(), reactor::now())
+    }
+}
+
+impl Common for Shared {
+    fn environment(&self) -> Vec<String> {
+        self.loaded.environment.clone()
+    }
+
+    fn version(&self) -> String {
+        version::compound()
+    }
+
+    fn startup_logs(&self) -> String {
+        self.messages.kept()
+    }
 }
 
 /// `Proxy NAME stopped …`, as HAProxy says when it soft-stops.

@@ -1,7 +1,8 @@
 //! Taking over from an old process: its listening sockets (`-x`), and its end (`-sf`, `-st`).
 
 use crate::arguments::Arguments;
-use crate::message::Messages;
+use crate::getsocks;
+use crate::message::{Messages, reason};
 use crate::plan::Plan;
 use crate::startup::Loaded;
 use nix::sys::signal::{Signal, kill};
@@ -15,13 +16,19 @@ const BETWEEN: Duration = Duration::from_millis(10);
 
 /// Binds everything, asking old processes to let go of their sockets if need be.
 pub(crate) fn bind(arguments: &Arguments, loaded: &Loaded, messages: &Messages) -> Option<Plan> {
-    let inherited = match &arguments.old_socket {
-        Some(_) => {
-            messages
-                .alert("Failed to get the sockets from the old process! (-x is known but not served yet)");
-            return None;
-        }
-        None => Inherited::new(),
+    let inherited = match arguments.old_socket.as_deref() {
+        None | Some("/dev/null") => Inherited::new(),
+        Some(path) => match getsocks::receive(path) {
+            Ok(inherited) => inherited,
+            Err(error) => {
+                messages.warning(format_args!("Cannot take the sockets of '{path}': {}.", reason(&error)));
+                messages.alert("Failed to get the sockets from the old process!");
+                if !arguments.master {
+                    return None;
+                }
+                Inherited::new()
+            }
+        },
     };
     let mut left = if arguments.old_processes.is_empty() { 1 } else { TRIES };
     loop {

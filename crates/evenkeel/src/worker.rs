@@ -1,10 +1,12 @@
 //! The process that carries traffic: its own start and end, its signals and its runtime API.
 
 use crate::arguments::Arguments;
-use crate::message::Messages;
+use crate::getsocks::Passed;
+use crate::message::{Messages, reason};
 use crate::plan::Plan;
 use crate::startup::{self, Loaded};
 use crate::{api, limits, privileges};
+use proxyd::listeners::BoundStats;
 use proxyd::{Running, Setup};
 use reactor::signal::{self, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
 use std::cell::Cell;
@@ -55,6 +57,9 @@ impl End {
 /// A worker under a master: what it is to do comes over standard input.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let messages = Messages::new();
+    if arguments.quiet && !arguments.verbose {
+        messages.silence();
+    }
     let Ok(channel) = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else {
         return ExitCode::FAILURE;
     };
@@ -91,12 +96,9 @@ pub(crate) fn serve(
     }
     let started = start(arguments, &loaded, plan);
     match started {
-        Ok((running, stats)) => {
+        Ok(started) => {
             ready(&messages);
-            if arguments.quiet {
-                messages.silence();
-            }
-            let served = reactor::run(reactor::Settings::default(), watch(running, loaded, stats, messages));
+            let served = reactor::run(reactor::Settings::default(), watch(started, loaded, messages));
             served.unwrap_or(End::Failed)
         }
         Err(text) => {
@@ -106,11 +108,18 @@ pub(crate) fn serve(
     }
 }
 
-type Stats = Vec<proxyd::listeners::BoundStats>;
+/// What a start has made.
+struct Started {
+    running: Running,
+    stats: Vec<BoundStats>,
+    /// The listeners' sockets, for a process that takes over.
+    passed: Vec<Passed>,
+}
 
-fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<(Running, Stats), String> {
+fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, String> {
     let maxconn = limits::connections(&loaded.config, plan.threads)?;
     limits::memory(arguments.memory)?;
+    let passed = exposed(loaded, &plan).map_err(|error| format!("[haproxy.main()] {}.", reason(&error)))?;
     privileges::drop(&loaded.config.global)?;
     let setup = Setup {
         config: loaded.config.clone(),
@@ -120,7 +129,25 @@ fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<(Running,
         seed: seed(),
     };
     let running = proxyd::start(setup).map_err(|error| format!("[haproxy.main()] Cannot start: {error}."))?;
-    Ok((running, plan.stats))
+    Ok(Started { running, stats: plan.stats, passed })
+}
+
+/// Copies of all listening sockets, when a `stats socket` is to pass them on.
+fn exposed(loaded: &Loaded, plan: &Plan) -> std::io::Result<Vec<Passed>> {
+    let mut passed = Vec::new();
+    if !loaded.config.global.stats_sockets.iter().any(|line| line.expose_listeners) {
+        return Ok(passed);
+    }
+    for bound in &plan.listeners {
+        let bind = loaded.config.proxies.get(bound.proxy).and_then(|proxy| proxy.binds.get(bound.bind));
+        for socket in &bound.sockets {
+            passed.push((socket.try_clone()?, bind.and_then(|bind| bind.interface.clone())));
+        }
+    }
+    for bound in &plan.stats {
+        passed.push((bound.socket.try_clone()?, None));
+    }
+    Ok(passed)
 }
 
 /// Something no client can guess: the addresses' randomness is the kernel's.
@@ -129,12 +156,13 @@ fn seed() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-async fn watch(running: Running, loaded: Loaded, stats: Stats, messages: Messages) -> End {
+async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
+    let Started { running, stats, passed } = started;
     let running = Rc::new(running);
     let messages = Rc::new(messages);
     let loaded = Rc::new(loaded);
     let ending = Rc::new(Cell::new(false));
-    let api = api::start(&running, &loaded, stats, &messages);
+    let mut api = api::start(&running, &loaded, &messages, stats, passed);
     let Ok(signals) = Signals::new(&SIGNALS) else { return End::Failed };
     loop {
         let Ok(received) = signals.next().await else { return End::Failed };

@@ -209,10 +209,10 @@ impl ChunkDecoder {
             self.trailers_started = true;
             self.trailers.start(0);
         }
-        let section = buf.get_mut(at..).unwrap_or_default();
+        let section = limits.cut(buf.get_mut(at..).unwrap_or_default());
         let scanned = self.trailers.scan(section, Side::Trailer, limits, &Strictness::default());
         match scanned {
-            Ok(Some(len)) if len <= limits.max_bytes => {
+            Ok(Some(len)) => {
                 self.part = Part::Done;
                 for field in &mut self.trailers.fields.list {
                     *field = field.moved(at);
@@ -220,7 +220,7 @@ impl ChunkDecoder {
                 Ok(ChunkStep::End { consumed: at + len, trailers: at..at + len })
             }
             Ok(None) if section.len() < limits.max_bytes => Ok(ChunkStep::NeedMore { consumed: at }),
-            Ok(_) => Err(ChunkError { kind: ChunkErrorKind::TooLong, offset: at + limits.max_bytes }),
+            Ok(None) => Err(ChunkError { kind: ChunkErrorKind::TooLong, offset: at + limits.max_bytes }),
             Err(error) => {
                 Err(ChunkError { kind: ChunkErrorKind::Trailer(error.kind), offset: at + error.offset })
             }

@@ -14,6 +14,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// As much of `buf` as a head may take.
+    pub(crate) fn cut(self, buf: &mut [u8]) -> &mut [u8] {
+        let length = buf.len().min(self.max_bytes);
+        buf.get_mut(..length).unwrap_or_default()
+    }
+}
+
 /// `option http-restrict-req-hdr-names`: what happens to a request field whose name has a byte outside
 /// `[a-zA-Z0-9-]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

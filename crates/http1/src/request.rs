@@ -70,6 +70,8 @@ impl RequestHead {
         limits: &Limits,
         strict: &Strictness,
     ) -> Result<Progress, HeadError> {
+        // What lies beyond the limit decides nothing, however much of it came at once.
+        let buf = limits.cut(buf);
         if self.part != Part::Fields && self.part != Part::Done {
             self.scan_line(buf, strict)?;
         }
@@ -80,13 +82,10 @@ impl RequestHead {
             self.finish(buf, strict)?;
             self.part = Part::Done;
         }
-        let used = if self.part == Part::Done { self.len } else { buf.len() };
-        let full = if self.part == Part::Done { used > limits.max_bytes } else { used >= limits.max_bytes };
+        let full = buf.len() >= limits.max_bytes;
         match self.part {
-            Part::Fields | Part::Done if full => {
-                Err(HeadError { kind: HeadErrorKind::TooLong, offset: limits.max_bytes })
-            }
             Part::Done => Ok(Progress::Complete { len: self.len }),
+            Part::Fields if full => Err(HeadError { kind: HeadErrorKind::TooLong, offset: limits.max_bytes }),
             _ if full => Err(HeadError { kind: HeadErrorKind::TargetTooLong, offset: limits.max_bytes }),
             _ => Ok(Progress::Partial),
         }

@@ -63,6 +63,8 @@ impl ResponseHead {
         limits: &Limits,
         strict: &Strictness,
     ) -> Result<Progress, HeadError> {
+        // What lies beyond the limit decides nothing, however much of it came at once.
+        let buf = limits.cut(buf);
         if self.part != Part::Fields && self.part != Part::Done {
             self.scan_line(buf, strict)?;
         }
@@ -73,11 +75,11 @@ impl ResponseHead {
             self.finish(buf, request, strict)?;
             self.part = Part::Done;
         }
-        let too_long = Err(HeadError { kind: HeadErrorKind::TooLong, offset: limits.max_bytes });
         match self.part {
-            Part::Done if self.len > limits.max_bytes => too_long,
             Part::Done => Ok(Progress::Complete { len: self.len }),
-            _ if buf.len() >= limits.max_bytes => too_long,
+            _ if buf.len() >= limits.max_bytes => {
+                Err(HeadError { kind: HeadErrorKind::TooLong, offset: limits.max_bytes })
+            }
             _ => Ok(Progress::Partial),
         }
     }
@@ -120,7 +122,12 @@ impl ResponseHead {
                     let start = self.code.start as usize;
                     self.at = skip_while(buf, self.at, |b| b.is_ascii_digit());
                     self.code = Span::new(start, self.at);
-                    if self.code.len() > 3 || (self.at < buf.len() && self.code.len() < 3) {
+                    if self.code.len() > 3 {
+                        // The fourth digit, however many more are there.
+                        self.at = start + 3;
+                        return self.fail(HeadErrorKind::Status);
+                    }
+                    if self.at < buf.len() && self.code.len() < 3 {
                         return self.fail(HeadErrorKind::Status);
                     }
                     match buf.get(self.at) {

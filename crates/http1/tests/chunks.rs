@@ -125,3 +125,13 @@ fn sizes_are_written_in_lower_case_hexadecimal() {
         assert_eq!(out, want.as_bytes());
     }
 }
+
+#[test]
+fn what_lies_beyond_the_limit_of_trailers_decides_nothing() {
+    let limits = Limits { max_bytes: 20, ..Limits::default() };
+    let body = format!("0\r\nX: {}\r\nA b: c\r\n\r\n", "x".repeat(30));
+    for length in [23, body.len()] {
+        let error = ChunkDecoder::new().feed(&mut body.clone().into_bytes()[..length], &limits).unwrap_err();
+        assert_eq!((error.kind, error.offset), (Kind::TooLong, 23));
+    }
+}

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
 use http1::{
-    Edits, Framing, HeadErrorKind as Kind, HopByHop, Limits, Method, NamePolicy, Progress, RequestHead,
-    ResponseHead, Strictness, TargetForm, Version,
+    Edits, Framing, HeadError, HeadErrorKind as Kind, HopByHop, Limits, Method, NamePolicy, Progress,
+    RequestHead, ResponseHead, Strictness, TargetForm, Version,
 };
 
 const STRICT: Strictness = Strictness { accept_unsafe: false, names: NamePolicy::Preserve };
@@ -426,4 +426,26 @@ fn responses_are_framed_by_the_rules_of_rfc_9112() {
     Edits::new().write_response(&head, &buf, &mut out);
     assert_eq!(out, b"HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\n");
     assert_eq!(head.version(), Version::Http11);
+}
+
+#[test]
+fn what_lies_beyond_the_limit_decides_nothing() {
+    let limits = Limits { max_fields: 101, max_bytes: 60 };
+    let too_long = Err(HeadError { kind: Kind::TooLong, offset: 60 });
+    let text = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\nHost: b\r\n\r\n", "x".repeat(40));
+    assert_eq!(RequestHead::new().parse(&mut text.clone().into_bytes(), &limits, &STRICT), too_long);
+    assert_eq!(RequestHead::new().parse(&mut text.into_bytes()[..60], &limits, &STRICT), too_long);
+    let text = format!("HTTP/1.1 200 OK\r\nX: {}\r\nA b: c\r\n\r\n", "x".repeat(50));
+    let get = Method::Get;
+    assert_eq!(ResponseHead::new().parse(&mut text.clone().into_bytes(), get, &limits, &STRICT), too_long);
+    assert_eq!(ResponseHead::new().parse(&mut text.into_bytes()[..60], get, &limits, &STRICT), too_long);
+}
+
+#[test]
+fn the_fourth_digit_of_a_status_is_wrong_however_many_follow() {
+    for text in [&b"HTTP/1.1 2009"[..], b"HTTP/1.1 200999999 OK\r\n\r\n"] {
+        let mut head = ResponseHead::new();
+        let got = head.parse(&mut text.to_vec(), Method::Get, &Limits::default(), &STRICT);
+        assert_eq!(got, Err(HeadError { kind: Kind::Status, offset: 12 }));
+    }
 }

@@ -1,0 +1,4 @@
+//! libFuzzer's entry to [`evenkeel_fuzz::targets::address`]; on stable it runs the files it is given.
+#![cfg_attr(fuzzing, no_main)]
+
+evenkeel_fuzz::entry!(address);

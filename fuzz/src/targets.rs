@@ -1,0 +1,9 @@
+//! The bodies of the targets.
+
+mod config;
+mod format;
+mod heads;
+
+pub use config::{NEXT_FILE, address, condition, config};
+pub use format::log_format;
+pub use heads::{chunks, error_page, request_head, response_head};
