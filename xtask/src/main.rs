@@ -1,6 +1,7 @@
-//! Chores of the project: `cargo xtask test | bench | fuzz | tidy`.
+//! Chores of the project: `cargo xtask test | bench | fuzz | tidy | docs`.
 
 mod bench;
+mod docs;
 mod fuzz;
 mod shell;
 mod test;
@@ -15,7 +16,8 @@ usage: cargo xtask CHORE
   bench proxy    CPU per request beside haproxy, and memory per idle connection
   fuzz [SECONDS] each fuzz target for so many seconds (default 20) with a nightly toolchain and cargo-fuzz;
                  without them, its seeds and mutations of them
-  tidy           floors, file sizes, keyword docs, words that do not belong here
+  tidy           floors, file sizes, keyword docs, links and paths in the documentation
+  docs           writes docs/keywords.md from the keyword tables
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["tidy"] => tidy::run(),
+        ["docs"] => docs::run(),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

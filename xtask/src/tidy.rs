@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// A file of one noun has no more lines than this.
 const MAX_LINES: usize = 600;
+/// The lowest floor that may know sockets, clocks, threads and randomness.
+const FIRST_WITH_SOCKETS: u32 = 3;
 /// The crates that may hold `unsafe`.
 const MAY_BE_UNSAFE: [&str; 1] = ["reactor"];
 
@@ -22,6 +24,7 @@ pub(crate) fn run() -> Result<(), String> {
         sources(file, &mut wrong);
     }
     keywords(&mut wrong);
+    crate::docs::tidy(&mut wrong);
     if wrong.is_empty() {
         println!("tidy: {} files, nothing to say", files.len());
         return Ok(());
@@ -32,6 +35,8 @@ pub(crate) fn run() -> Result<(), String> {
 /// A crate's floor and the names of our crates that it depends on.
 struct Manifest {
     floor: Option<u32>,
+    /// Whether it has a clippy.toml of its own, and so not the bans of the one at the root.
+    own_lints: bool,
     needs: Vec<String>,
 }
 
@@ -54,20 +59,24 @@ fn floors(wrong: &mut Vec<String>) {
                 needs.extend(line.split(['.', ' ', '=']).next().filter(|w| !w.is_empty()).map(str::to_owned));
             }
         }
-        manifests.insert(name, Manifest { floor, needs });
+        let own_lints = ["clippy.toml", ".clippy.toml"].iter().any(|file| folder.join(file).exists());
+        manifests.insert(name, Manifest { floor, own_lints, needs });
     }
     for (name, manifest) in &manifests {
         let Some(floor) = manifest.floor else {
             wrong.push(format!("crate {name} does not say its floor (package.metadata.evenkeel.floor)"));
             continue;
         };
+        if floor < FIRST_WITH_SOCKETS && manifest.own_lints {
+            wrong.push(format!(
+                "crate {name} (floor {floor}) has a clippy.toml, which lifts the bans of floors 0-2"
+            ));
+        }
         for need in &manifest.needs {
-            if let Some(below) = manifests.get(need).and_then(|m| m.floor) {
-                if below > floor {
-                    wrong.push(format!(
-                        "crate {name} (floor {floor}) depends upward on {need} (floor {below})"
-                    ));
-                }
+            if let Some(below) = manifests.get(need).and_then(|m| m.floor)
+                && below > floor
+            {
+                wrong.push(format!("crate {name} (floor {floor}) depends upward on {need} (floor {below})"));
             }
         }
     }
@@ -86,7 +95,7 @@ fn sources(file: &Path, wrong: &mut Vec<String>) {
         let at = number + 1;
         let code = line.split("//").next().unwrap_or_default();
         if !in_unsafe_crate
-            && (code.contains("unsafe {") || code.contains("allow(unsafe_code)"))
+            && (opens_unsafe(code) || code.contains("allow(unsafe_code)"))
             && !shown.starts_with("xtask")
         {
             wrong.push(format!("{shown}:{at}: unsafe outside {}", MAY_BE_UNSAFE.join(", ")));
@@ -100,6 +109,12 @@ fn sources(file: &Path, wrong: &mut Vec<String>) {
             wrong.push(format!("{shown}: name it after what it holds"));
         }
     }
+}
+
+/// Whether an `unsafe` block begins in this line; a name that ends in the word is none.
+fn opens_unsafe(code: &str) -> bool {
+    let named = |before: &str| before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+    code.match_indices("unsafe {").any(|(at, _)| !code.get(..at).is_some_and(named))
 }
 
 /// Every entry of the keyword tables has its line of documentation.
@@ -125,5 +140,16 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
         } else if path.extension().is_some_and(|e| e == "rs") {
             found.push(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::opens_unsafe;
+
+    #[test]
+    fn blocks_are_told_from_names() {
+        assert!(opens_unsafe("let n = unsafe { f() };") && opens_unsafe("unsafe {"));
+        assert!(!opens_unsafe("if !strict.accept_unsafe {") && !opens_unsafe("if self.unsafe {"));
     }
 }

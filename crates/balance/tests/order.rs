@@ -1,6 +1,7 @@
 //! The order of choice is HAProxy's: the same servers, weights and events are given to the `haproxy` program and to a
 //! [`Balancer`], and every choice is compared.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, reason = "a test may fail so")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "runs haproxy beside the core")]
 
 mod lab;
 

@@ -1,6 +1,7 @@
 //! What a check makes of a server, and what the log says of it, is what the `haproxy` program makes and says: it checks
 //! the same servers and its log lines are compared with ours, byte for byte but for the durations.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, reason = "a test may fail so")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "runs haproxy beside the core")]
 
 use check::message::{self, Cause, Message, Moved, Remaining, Server};
 use check::{Health, HttpProbe, Outcome, Standing, Status};

@@ -1,9 +1,26 @@
 //! The commands: names, what they need, what they do.
 
-use crate::keywords::NOT_SERVED;
+use crate::keywords::{NOT_SERVED, NOT_SERVED_BY_MASTER};
 use crate::stat::{Filter, csv};
 use crate::{Ending, Source};
 use haproxy_cfg::model::SocketLevel;
+
+/// Which processes have a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Worker,
+    Master,
+    Both,
+}
+
+impl Of {
+    fn serves(self, source: Source<'_>) -> bool {
+        match source {
+            Source::Worker(_) => self != Self::Master,
+            Source::Master(_) => self != Self::Worker,
+        }
+    }
+}
 
 /// A command that is served.
 struct Command {
@@ -12,12 +29,13 @@ struct Command {
     usage: &'static str,
     help: &'static str,
     level: SocketLevel,
+    of: Of,
     act: fn(&mut Call<'_>, &[&str]),
 }
 
 /// What a command may look at and change.
 pub(crate) struct Call<'a> {
-    pub(crate) source: &'a dyn Source,
+    pub(crate) source: Source<'a>,
     pub(crate) level: &'a mut SocketLevel,
     pub(crate) prompt: &'a mut bool,
     pub(crate) out: &'a mut String,
@@ -30,13 +48,23 @@ const COMMANDS: &[Command] = &[
         usage: "operator",
         help: "lower the level of the current CLI session to operator",
         level: SocketLevel::Operator,
+        of: Of::Both,
         act: |call, _| *call.level = SocketLevel::Operator,
+    },
+    Command {
+        name: "reload",
+        usage: "reload",
+        help: "reload haproxy",
+        level: SocketLevel::Operator,
+        of: Of::Master,
+        act: |call, _| call.ending = Ending::Reload,
     },
     Command {
         name: "show cli level",
         usage: "show cli level",
         help: "display the level of the current CLI session",
         level: SocketLevel::User,
+        of: Of::Both,
         act: |call, _| {
             call.out.push_str(match call.level {
                 SocketLevel::User => "user\n",
@@ -50,6 +78,7 @@ const COMMANDS: &[Command] = &[
         usage: "show env [var]",
         help: "dump environment variables known to the process",
         level: SocketLevel::Operator,
+        of: Of::Both,
         act: show_env,
     },
     Command {
@@ -57,13 +86,27 @@ const COMMANDS: &[Command] = &[
         usage: "show info",
         help: "report information about the running process",
         level: SocketLevel::User,
+        of: Of::Worker,
         act: show_info,
+    },
+    Command {
+        name: "show proc",
+        usage: "show proc",
+        help: "show processes status",
+        level: SocketLevel::User,
+        of: Of::Master,
+        act: |call, _| {
+            if let Source::Master(master) = call.source {
+                call.out.push_str(&master.processes());
+            }
+        },
     },
     Command {
         name: "show startup-logs",
         usage: "show startup-logs",
         help: "report logs emitted during HAProxy startup",
         level: SocketLevel::Operator,
+        of: Of::Both,
         act: |call, _| call.out.push_str(&call.source.startup_logs()),
     },
     Command {
@@ -71,19 +114,15 @@ const COMMANDS: &[Command] = &[
         usage: "show stat [no-maint|up]*",
         help: "report counters for each proxy and server",
         level: SocketLevel::User,
-        act: |call, words| match Filter::parse(words) {
-            Ok(filter) => {
-                let private = *call.level > SocketLevel::User;
-                call.out.push_str(&csv(&call.source.rows(), &filter, private));
-            }
-            Err(text) => call.out.push_str(&text),
-        },
+        of: Of::Worker,
+        act: show_stat,
     },
     Command {
         name: "show version",
         usage: "show version",
         help: "show version of the current process",
         level: SocketLevel::User,
+        of: Of::Both,
         act: |call, _| {
             call.out.push_str(&call.source.version());
             call.out.push('\n');
@@ -94,6 +133,7 @@ const COMMANDS: &[Command] = &[
         usage: "user",
         help: "lower the level of the current CLI session to user",
         level: SocketLevel::User,
+        of: Of::Both,
         act: |call, _| *call.level = SocketLevel::User,
     },
     Command {
@@ -101,6 +141,7 @@ const COMMANDS: &[Command] = &[
         usage: "help [<command>]",
         help: "list matching or all commands",
         level: SocketLevel::User,
+        of: Of::Both,
         act: |call, words| list(call, "The following commands are valid at this level:", words),
     },
     Command {
@@ -108,6 +149,7 @@ const COMMANDS: &[Command] = &[
         usage: "prompt",
         help: "toggle interactive mode with prompt",
         level: SocketLevel::User,
+        of: Of::Both,
         act: |call, _| *call.prompt = !*call.prompt,
     },
     Command {
@@ -115,6 +157,7 @@ const COMMANDS: &[Command] = &[
         usage: "quit",
         help: "disconnect",
         level: SocketLevel::User,
+        of: Of::Both,
         act: |call, _| call.ending = Ending::Close,
     },
 ];
@@ -124,11 +167,11 @@ const ALWAYS: [&str; 3] = ["help", "prompt", "quit"];
 
 /// Does what `words` say.
 pub(crate) fn run(call: &mut Call<'_>, words: &[&str]) {
-    if words == ["_getsocks"] {
+    if words == ["_getsocks"] && matches!(call.source, Source::Worker(_)) {
         call.ending = Ending::Sockets;
         return;
     }
-    let served = COMMANDS.iter().find_map(|command| Some((command, after(command.name, words)?)));
+    let served = here(call.source).find_map(|command| Some((command, after(command.name, words)?)));
     if let Some((command, rest)) = served {
         if *call.level < command.level {
             call.out.push_str("Permission denied\n");
@@ -137,8 +180,16 @@ pub(crate) fn run(call: &mut Call<'_>, words: &[&str]) {
         }
         return;
     }
-    if let Some(name) = NOT_SERVED.iter().find(|name| after(name, words).is_some()) {
+    let not_served = match call.source {
+        Source::Worker(_) => NOT_SERVED,
+        Source::Master(_) => NOT_SERVED_BY_MASTER,
+    };
+    if let Some(name) = not_served.iter().find(|name| after(name, words).is_some()) {
         *call.out += &format!("The command '{name}' is known but not served yet.\n");
+        return;
+    }
+    if let (Source::Master(_), Some(to)) = (call.source, words.first().filter(|word| word.starts_with('@'))) {
+        *call.out += &format!("Sending commands to other processes ('{to}') is known but not served yet.\n");
         return;
     }
     if words.is_empty() {
@@ -146,6 +197,11 @@ pub(crate) fn run(call: &mut Call<'_>, words: &[&str]) {
     } else {
         list(call, "Unknown command, but maybe one of the following ones is a better match:", words);
     }
+}
+
+/// The commands that `source` has.
+fn here(source: Source<'_>) -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().filter(move |command| command.of.serves(source))
 }
 
 /// The words after `name`, when `words` begins with it.
@@ -164,21 +220,33 @@ fn after<'w, 's>(name: &str, words: &'w [&'s str]) -> Option<&'w [&'s str]> {
 fn list(call: &mut Call<'_>, title: &str, words: &[&str]) {
     let first =
         |command: &&Command| words.first().is_none_or(|word| command.name.split(' ').next() == Some(*word));
-    let any = COMMANDS.iter().any(|command| first(&command) && !ALWAYS.contains(&command.name));
+    let any = here(call.source).any(|command| first(&command) && !ALWAYS.contains(&command.name));
     *call.out += title;
     call.out.push('\n');
     let wanted = |command: &&Command| {
         command.level <= *call.level && (!any || first(command) || ALWAYS.contains(&command.name))
     };
-    for command in COMMANDS.iter().filter(wanted) {
+    for command in here(call.source).filter(wanted) {
         *call.out += &format!("  {:<40}: {}\n", command.usage, command.help);
     }
 }
 
+fn show_stat(call: &mut Call<'_>, words: &[&str]) {
+    let Source::Worker(worker) = call.source else { return };
+    match Filter::parse(words) {
+        Ok(filter) => {
+            let private = *call.level > SocketLevel::User;
+            call.out.push_str(&csv(&worker.rows(), &filter, private));
+        }
+        Err(text) => call.out.push_str(&text),
+    }
+}
+
 fn show_info(call: &mut Call<'_>, words: &[&str]) {
+    let Source::Worker(worker) = call.source else { return };
     match words.iter().find(|word| matches!(**word, "typed" | "json" | "desc" | "float")) {
         Some(word) => *call.out += &format!("'show info {word}' is known but not served yet.\n"),
-        None => call.out.push_str(&call.source.info().text()),
+        None => call.out.push_str(&worker.info().text()),
     }
 }
 

@@ -146,3 +146,15 @@ pub(crate) const NOT_SERVED: &[&str] = &[
     "update ssl ocsp-response",
     "wait",
 ];
+
+/// Those of the master's socket.
+pub(crate) const NOT_SERVED_BY_MASTER: &[&str] = &[
+    "_loadstatus",
+    "_send_status",
+    "echo",
+    "experimental-mode",
+    "expert-mode",
+    "hard-reload",
+    "mcli-debug-mode",
+    "show cli sockets",
+];

@@ -17,6 +17,8 @@ pub enum Ending {
     Close,
     /// Pass the listening sockets over it (`_getsocks`), then close it.
     Sockets,
+    /// Read the configuration anew, say how that went, then close it.
+    Reload,
 }
 
 /// What to send.
@@ -42,14 +44,9 @@ impl Session {
         Self { level, prompt: false, pending: Vec::new() }
     }
 
-    /// Whether the client asked for a prompt; it is then not subject to being closed after its first line.
-    pub fn interactive(&self) -> bool {
-        self.prompt
-    }
-
     /// Takes what the client sent and answers the lines that are complete. Without a prompt the connection closes
     /// after the answer.
-    pub fn feed(&mut self, bytes: &[u8], source: &dyn Source) -> Reply {
+    pub fn feed(&mut self, bytes: &[u8], source: Source<'_>) -> Reply {
         self.pending.extend_from_slice(bytes);
         let mut reply = Reply::default();
         while let Some(end) = self.pending.iter().position(|&byte| byte == b'\n') {
@@ -70,7 +67,7 @@ impl Session {
     }
 
     /// The client will send no more: a last line without line feed is one too.
-    pub fn end(&mut self, source: &dyn Source) -> Reply {
+    pub fn end(&mut self, source: Source<'_>) -> Reply {
         if self.pending.is_empty() {
             return Reply { text: String::new(), ending: Ending::Close };
         }
@@ -78,7 +75,7 @@ impl Session {
         Reply { ending: if reply.ending == Ending::Stay { Ending::Close } else { reply.ending }, ..reply }
     }
 
-    fn line(&mut self, line: &str, source: &dyn Source, out: &mut String) -> Ending {
+    fn line(&mut self, line: &str, source: Source<'_>, out: &mut String) -> Ending {
         for text in commands(line) {
             let words = words(&text);
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -91,7 +88,10 @@ impl Session {
             out.push('\n');
         }
         if self.prompt {
-            out.push_str("> ");
+            out.push_str(match source {
+                Source::Worker(_) => "> ",
+                Source::Master(_) => "master> ",
+            });
         }
         Ending::Stay
     }

@@ -153,6 +153,20 @@ impl Report {
         self.diagnostics.is_empty()
     }
 
+    /// Puts them in the order of the places they point at. One without a place stays behind the one it followed.
+    pub fn order_by_place(&mut self) {
+        let mut last = None;
+        let mut placed: Vec<_> = std::mem::take(&mut self.diagnostics)
+            .into_iter()
+            .map(|diagnostic| {
+                last = diagnostic.span.map(|span| (span.file, span.start)).or(last);
+                (last, diagnostic)
+            })
+            .collect();
+        placed.sort_by_key(|(place, _)| *place);
+        self.diagnostics = placed.into_iter().map(|(_, diagnostic)| diagnostic).collect();
+    }
+
     /// Whether any is an error.
     pub fn has_errors(&self) -> bool {
         self.count(Severity::Error) > 0

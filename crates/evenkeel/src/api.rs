@@ -1,10 +1,11 @@
 //! The runtime API of a worker: its sockets and clients, on the main thread's reactor.
 
+use crate::client::converse;
 use crate::getsocks::{self, Passed};
 use crate::message::Messages;
 use crate::startup::Loaded;
 use crate::version;
-use control::{Ending, Info, Reply, Row, Session, Source};
+use control::{Common, Ending, Info, Row, Session, Source};
 use proxyd::listeners::BoundStats;
 use proxyd::{Running, State};
 use reactor::{Listener, Stream};
@@ -92,60 +93,16 @@ async fn client(stream: Stream, index: usize, shared: &Shared) -> io::Result<()>
     let global = &shared.loaded.config.global;
     let Some(line) = global.stats_sockets.get(index) else { return Ok(()) };
     let timeout = global.stats_timeout.unwrap_or(TIMEOUT);
-    let mut session = Session::new(line.level);
-    let mut buffer = vec![0; 4_096];
-    loop {
-        let read = read(&stream, &mut buffer, timeout).await?;
-        let reply = match buffer.get(..read) {
-            None | Some([]) => session.end(shared),
-            Some(bytes) => session.feed(bytes, shared),
-        };
-        let Reply { text, ending } = reply;
-        write(&stream, text.as_bytes(), timeout).await?;
-        match ending {
-            Ending::Stay => {}
-            Ending::Close => return stream.shutdown_write(),
-            Ending::Sockets => {
-                if !line.expose_listeners {
-                    return Ok(());
-                }
-                return getsocks::send(&UnixStream::from(stream.into_fd()?), &shared.sockets.borrow());
-            }
+    let ending = converse(&stream, Session::new(line.level), Source::Worker(shared), timeout).await?;
+    match ending {
+        Ending::Sockets if line.expose_listeners => {
+            getsocks::send(&UnixStream::from(stream.into_fd()?), &shared.sockets.borrow())
         }
+        _ => stream.shutdown_write(),
     }
 }
 
-async fn read(stream: &Stream, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
-    let deadline = reactor::now() + timeout;
-    loop {
-        match stream.try_read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                reactor::timeout_at(deadline, stream.readable())
-                    .await
-                    .map_err(|_| io::ErrorKind::TimedOut)?;
-            }
-            result => return result,
-        }
-    }
-}
-
-async fn write(stream: &Stream, mut bytes: &[u8], timeout: Duration) -> io::Result<()> {
-    let deadline = reactor::now() + timeout;
-    while !bytes.is_empty() {
-        match stream.try_write(bytes) {
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                reactor::timeout_at(deadline, stream.writable())
-                    .await
-                    .map_err(|_| io::ErrorKind::TimedOut)?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-impl Source for Shared {
+impl control::Worker for Shared {
     fn info(&self) -> Info {
         control::info(self.running.state(), &version::compound(), reactor::now())
     }
@@ -153,7 +110,9 @@ impl Source for Shared {
     fn rows(&self) -> Vec<Row> {
         control::rows(self.running.state(), reactor::now())
     }
+}
 
+impl Common for Shared {
     fn environment(&self) -> Vec<String> {
         self.loaded.environment.clone()
     }

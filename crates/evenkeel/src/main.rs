@@ -2,6 +2,8 @@
 
 mod api;
 mod arguments;
+mod client;
+mod console;
 mod demo;
 mod getsocks;
 mod handover;

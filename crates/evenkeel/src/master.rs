@@ -5,14 +5,16 @@
 //! given the same sockets and the old one stops only after the new one serves.
 
 use crate::arguments::Arguments;
+use crate::console::{Board, Listed, Outcome};
 use crate::message::{Messages, reason};
 use crate::notify::Notify;
 use crate::pidfile::Pidfile;
 use crate::plan::Plan;
 use crate::startup::{self, Loaded, ROLE};
-use crate::{handover, worker};
+use crate::{console, handover, worker};
 use ek_time::Instant;
 use proxyd::listeners::{self, Inherited};
+use reactor::Stream;
 use reactor::child::{self, SpawnOptions};
 use reactor::process::Background;
 use reactor::signal::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
@@ -45,6 +47,14 @@ struct Worker {
     child: Rc<RefCell<child::Child>>,
     pid: u32,
     started: Instant,
+    /// Reloads there had been when it was started.
+    reloads: u32,
+}
+
+/// A worker process that was just started, and the socket it reports on.
+struct Spawned {
+    child: child::Child,
+    channel: Stream,
 }
 
 enum Event {
@@ -52,6 +62,8 @@ enum Event {
     Ready(u64),
     Exited(u64, Option<ExitStatus>),
     Restart,
+    /// A client of the master's socket wants the configuration read anew.
+    Asked(Rc<Outcome>),
 }
 
 /// What happened and was not handled yet.
@@ -93,7 +105,10 @@ enum Phase {
 
 struct Master<'a> {
     arguments: &'a Arguments,
-    messages: Messages,
+    messages: Rc<Messages>,
+    board: Rc<Board>,
+    /// Clients that wait to hear how the reload goes.
+    asked: Vec<Rc<Outcome>>,
     notify: Notify,
     events: Rc<Events>,
     phase: Phase,
@@ -107,6 +122,8 @@ struct Master<'a> {
     /// The pause before the next restart.
     pause: Duration,
     workers: u64,
+    /// A reload was asked for before the first worker was ready.
+    reload_wanted: bool,
     background: Option<Background>,
 }
 
@@ -128,9 +145,26 @@ pub(crate) fn run(
             return ExitCode::FAILURE;
         }
     };
+    let consoles = match console::bind(&arguments.master_sockets) {
+        Ok(consoles) => consoles,
+        Err(errors) => {
+            errors.iter().for_each(|text| messages.alert(text));
+            return ExitCode::FAILURE;
+        }
+    };
+    let messages = Rc::new(messages);
+    let board = Board {
+        messages: Rc::clone(&messages),
+        started: Cell::default(),
+        reloads: Cell::default(),
+        failed: Cell::default(),
+        workers: RefCell::default(),
+    };
     let master = Master {
         arguments,
         messages,
+        board: Rc::new(board),
+        asked: Vec::new(),
         notify: Notify::from_environment(),
         events: Rc::default(),
         phase: Phase::Starting,
@@ -140,15 +174,17 @@ pub(crate) fn run(
         old: Vec::new(),
         pause: Duration::ZERO,
         workers: 0,
+        reload_wanted: false,
         background,
     };
-    let status = reactor::run(reactor::Settings::default(), master.watch()).unwrap_or(1);
+    let status = reactor::run(reactor::Settings::default(), master.watch(consoles)).unwrap_or(1);
     drop(pidfile);
     ExitCode::from(status)
 }
 
 impl Master<'_> {
-    async fn watch(mut self) -> u8 {
+    async fn watch(mut self, consoles: Vec<console::Bound>) -> u8 {
+        self.board.started.set(reactor::now());
         let Ok(signals) = Signals::new(&SIGNALS) else {
             self.messages.alert("[haproxy.main()] Cannot receive signals.");
             return 1;
@@ -159,6 +195,8 @@ impl Master<'_> {
                 events.push(Event::Signal(received.number));
             }
         });
+        let events = Rc::clone(&self.events);
+        console::start(consoles, &self.board, move |outcome| events.push(Event::Asked(outcome)));
         match self.spawn(&self.generation.plan) {
             Ok(worker) => self.current = Some(self.adopt(worker)),
             Err(text) => {
@@ -167,6 +205,7 @@ impl Master<'_> {
             }
         }
         loop {
+            self.show();
             let events = Rc::clone(&self.events);
             match events.next().await {
                 Event::Signal(SIGUSR2 | SIGHUP) => self.reload(),
@@ -175,6 +214,10 @@ impl Master<'_> {
                 Event::Ready(number) => self.ready(number),
                 Event::Exited(number, status) => self.exited(number, status),
                 Event::Restart => self.restart(),
+                Event::Asked(outcome) => {
+                    self.asked.push(outcome);
+                    self.reload();
+                }
             }
             let none_left = self.current.is_none() && self.next.is_none() && self.old.is_empty();
             if let Phase::Ending(status) = self.phase
@@ -186,8 +229,30 @@ impl Master<'_> {
         }
     }
 
+    /// Brings what `show proc` shows up to date.
+    fn show(&self) {
+        let reloads = self.board.reloads.get();
+        let listed = |worker: &Worker, old| Listed {
+            pid: worker.pid,
+            reloads: reloads.saturating_sub(worker.reloads),
+            started: worker.started,
+            old,
+        };
+        let next = self.next.as_ref().map(|(_, worker)| worker);
+        let serving = self.current.iter().chain(next).map(|worker| listed(worker, false));
+        let old = self.old.iter().map(|worker| listed(worker, true));
+        self.board.workers.replace(serving.chain(old).collect());
+    }
+
+    /// Tells those who asked for the reload how it went.
+    fn tell(&mut self, success: bool) {
+        for outcome in self.asked.drain(..) {
+            outcome.tell(success, self.messages.kept());
+        }
+    }
+
     /// Starts a worker and gives it `plan`.
-    fn spawn(&self, plan: &Plan) -> Result<child::Child, String> {
+    fn spawn(&self, plan: &Plan) -> Result<Spawned, String> {
         let failed = |error: std::io::Error| format!("[haproxy.main()] Cannot fork: {}.", reason(&error));
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         let mut words = std::env::args_os();
@@ -197,41 +262,27 @@ impl Master<'_> {
         let child = child::spawn(&mut command, &SpawnOptions::default()).map_err(failed)?;
         drop(command);
         plan.send(&ours).map_err(failed)?;
-        let events = Rc::clone(&self.events);
-        let number = self.workers + 1;
         ours.set_nonblocking(true).map_err(failed)?;
-        let channel = reactor::Stream::from_fd(OwnedFd::from(ours)).map_err(failed)?;
-        reactor::spawn(async move {
-            let mut text = Vec::new();
-            let mut buffer = [0; 64];
-            while !text.ends_with(worker::READY) {
-                match channel.try_read(&mut buffer) {
-                    Ok(0) => return,
-                    Ok(read) => text.extend_from_slice(buffer.get(..read).unwrap_or_default()),
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => channel.readable().await,
-                    Err(_) => return,
-                }
-            }
-            events.push(Event::Ready(number));
-            // Kept open: its end tells the worker that the master is gone.
-            std::future::pending::<()>().await;
-            drop(channel);
-        });
-        Ok(child)
+        let channel = Stream::from_fd(OwnedFd::from(ours)).map_err(failed)?;
+        Ok(Spawned { child, channel })
     }
 
     /// Takes note of a worker that was started.
-    fn adopt(&mut self, child: child::Child) -> Worker {
+    fn adopt(&mut self, Spawned { child, channel }: Spawned) -> Worker {
         self.workers += 1;
         let (number, pid) = (self.workers, child.pid());
         self.messages.notice(format_args!("New worker ({pid}) forked"));
         let child = Rc::new(RefCell::new(child));
         let (events, watched) = (Rc::clone(&self.events), Rc::clone(&child));
         reactor::spawn(async move {
+            // In this order, so that one that served and was killed at once is known to have served.
+            if is_ready(&channel).await {
+                events.push(Event::Ready(number));
+            }
             let status = exit_of(&watched).await;
             events.push(Event::Exited(number, status));
         });
-        Worker { number, child, pid, started: reactor::now() }
+        Worker { number, child, pid, started: reactor::now(), reloads: self.board.reloads.get() }
     }
 
     fn ready(&mut self, number: u64) {
@@ -251,6 +302,9 @@ impl Master<'_> {
         }
         self.messages.notice("Loading success.");
         self.notify.ready("Ready.");
+        if self.phase == Phase::Serving {
+            self.tell(true);
+        }
         if self.phase == Phase::Starting {
             self.phase = Phase::Serving;
             handover::release_old(self.arguments);
@@ -258,14 +312,27 @@ impl Master<'_> {
                 let _ = reactor::process::detach_stdio();
                 let _ = background.ready();
             }
+            if std::mem::take(&mut self.reload_wanted) {
+                self.reload();
+            }
         }
     }
 
     /// Reads the configuration anew and starts a worker for it; the old one serves until that is ready.
     fn reload(&mut self) {
-        if self.phase != Phase::Serving {
-            return;
+        match self.phase {
+            Phase::Serving => {}
+            Phase::Starting => {
+                self.reload_wanted = true;
+                return;
+            }
+            Phase::Ending(_) => {
+                self.tell(false);
+                return;
+            }
         }
+        self.messages.forget();
+        self.board.reloads.set(self.board.reloads.get() + 1);
         self.messages.notice("Reloading HAProxy");
         self.notify.reloading();
         if let Some((_, worker)) = self.next.take() {
@@ -283,7 +350,7 @@ impl Master<'_> {
         }
     }
 
-    fn prepare(&self) -> Result<(Generation, child::Child), String> {
+    fn prepare(&self) -> Result<(Generation, Spawned), String> {
         let loaded = startup::load(self.arguments, &self.messages)
             .ok_or("the configuration was refused; the worker in place goes on")?;
         if !loaded.listens() {
@@ -298,8 +365,10 @@ impl Master<'_> {
         Ok((Generation { loaded, plan }, child))
     }
 
-    fn reload_failed(&self, text: &str) {
+    fn reload_failed(&mut self, text: &str) {
         self.messages.alert(format_args!("Reload failed: {text}"));
+        self.board.failed.set(self.board.failed.get() + 1);
+        self.tell(false);
         self.notify.ready("Reload failed!");
     }
 
@@ -387,6 +456,20 @@ impl Worker {
         // One that has just exited is reported by its exit.
         let _ = self.child.borrow().kill(number);
     }
+}
+
+/// Whether the worker at the other end says that it serves; not when it ends before.
+async fn is_ready(channel: &Stream) -> bool {
+    let (mut text, mut buffer) = (Vec::new(), [0; 64]);
+    while !text.ends_with(worker::READY) {
+        match channel.try_read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(read) => text.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => channel.readable().await,
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 /// Waits for a child's end without keeping it borrowed meanwhile.

@@ -6,6 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::io::Write as _;
 
+/// Bytes kept at most, about: later messages are those of the day, not of the start.
+const KEPT: usize = 65_536;
+
 /// Writes `[LEVEL]   (pid) : text` lines, and keeps them for `show startup-logs`.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
@@ -18,6 +21,11 @@ impl Messages {
     /// Nothing has been said yet.
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// Forgets what was said: a new start begins.
+    pub(crate) fn forget(&self) {
+        self.kept.take();
     }
 
     /// Says nothing more on standard error (`-q` and background processes, once started).
@@ -57,7 +65,7 @@ impl Messages {
         self.write(&text);
     }
 
-    /// What has been said.
+    /// What has been kept.
     pub(crate) fn kept(&self) -> String {
         self.kept.borrow().clone()
     }
@@ -75,7 +83,9 @@ impl Messages {
     }
 
     fn write(&self, text: &str) {
-        self.kept.borrow_mut().push_str(text);
+        if self.kept.borrow().len() < KEPT {
+            self.kept.borrow_mut().push_str(text);
+        }
         if !self.silent.get() {
             // A reader who has gone away is no reason to stop.
             let _ = std::io::stderr().lock().write_all(text.as_bytes());

@@ -53,8 +53,8 @@ impl Plan {
         let (mut text, mut file) = (Vec::new(), File::from(file));
         file.rewind()?;
         file.read_to_end(&mut text)?;
-        let (mut plan, counts) = Self::decode(&text).ok_or_else(malformed)?;
-        let wanted = counts.iter().sum::<usize>() + plan.1.len();
+        let Decoded { mut plan, counts, stats } = Self::decode(&text).ok_or_else(malformed)?;
+        let wanted = counts.iter().sum::<usize>() + stats.len();
         let mut sockets = Vec::new();
         while sockets.len() < wanted {
             let (read, fds) = process::receive_descriptors(socket, &mut byte)?;
@@ -64,12 +64,12 @@ impl Plan {
             sockets.extend(fds);
         }
         let mut sockets = sockets.into_iter();
-        for (bound, count) in plan.0.listeners.iter_mut().zip(counts) {
+        for (bound, count) in plan.listeners.iter_mut().zip(counts) {
             bound.sockets = sockets.by_ref().take(count).collect();
         }
-        let stats = plan.1.into_iter().zip(sockets);
-        plan.0.stats = stats.map(|(index, socket)| BoundStats { index, socket }).collect();
-        Ok(plan.0)
+        let stats = stats.into_iter().zip(sockets);
+        plan.stats = stats.map(|(index, socket)| BoundStats { index, socket }).collect();
+        Ok(plan)
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -93,8 +93,7 @@ impl Plan {
         out.0
     }
 
-    /// The plan without sockets, the indices of the stats sockets, and how many sockets each listener has.
-    fn decode(text: &[u8]) -> Option<((Self, Vec<usize>), Vec<usize>)> {
+    fn decode(text: &[u8]) -> Option<Decoded> {
         let mut from = Reader(text.strip_prefix(MAGIC)?);
         let mut plan = Self { threads: from.number()?, ..Self::default() };
         for _ in 0..from.number()? {
@@ -110,8 +109,17 @@ impl Plan {
         for _ in 0..from.number()? {
             stats.push(from.number()?);
         }
-        from.0.is_empty().then_some(((plan, stats), counts))
+        from.0.is_empty().then_some(Decoded { plan, counts, stats })
     }
+}
+
+/// A plan before its sockets came.
+struct Decoded {
+    plan: Plan,
+    /// How many sockets each listener has.
+    counts: Vec<usize>,
+    /// The indices of the stats sockets.
+    stats: Vec<usize>,
 }
 
 fn malformed() -> io::Error {

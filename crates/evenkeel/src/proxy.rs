@@ -26,6 +26,9 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
             return usage(program);
         }
     };
+    if arguments.quiet && !arguments.verbose {
+        messages.silence();
+    }
     // Executed from /proc/self/exe, a worker is named after that; scripts look for the name they know.
     let _ = process::set_name(if program == "haproxy" { "haproxy" } else { "evenkeel" });
     if std::env::var_os(ROLE).is_some_and(|role| role == "worker") {
@@ -46,10 +49,6 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
     }
     if arguments.inputs.is_empty() {
         return usage(program);
-    }
-    if !arguments.master_sockets.is_empty() && !arguments.check {
-        messages.alert("the option '-S' (the master's command socket) is known but not served yet.");
-        return ExitCode::FAILURE;
     }
     let Some(loaded) = startup::load(&arguments, &messages) else { return ExitCode::FAILURE };
     if arguments.check {
@@ -129,7 +128,7 @@ fn evaluate(condition: &str, arguments: &Arguments, messages: &Messages) -> Exit
 /// `-c` of a configuration without errors. Like HAProxy 3.5, it says so only with `-V`.
 fn check(arguments: &Arguments, loaded: &Loaded) -> ExitCode {
     let say = |text: &str| {
-        if arguments.verbose && !arguments.quiet {
+        if arguments.verbose {
             let _ = print(text);
         }
     };

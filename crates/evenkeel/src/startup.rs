@@ -65,7 +65,12 @@ pub(crate) fn load(arguments: &Arguments, messages: &Messages) -> Option<Loaded>
     let mut context = context(arguments);
     let parsed = haproxy_cfg::parse(&inputs, &mut context);
     messages.report(&parsed.sources, &parsed.report, arguments.diagnostics);
-    let loaded = finish(arguments, inputs, parsed, &context)?;
+    let mut loaded = finish(arguments, inputs, parsed, &context)?;
+    if !arguments.master_sockets.is_empty() && !arguments.master && !loaded.config.global.master_worker {
+        messages
+            .warning("config : a master CLI socket was defined, but master-worker mode (-W) is not enabled.");
+        loaded.warned = true;
+    }
     if loaded.warned && (arguments.zero_warning || loaded.config.global.zero_warning) {
         messages.alert("config : Some warnings were found and 'zero-warning' is set. Aborting.");
         return None;

@@ -57,6 +57,9 @@ impl End {
 /// A worker under a master: what it is to do comes over standard input.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let messages = Messages::new();
+    if arguments.quiet && !arguments.verbose {
+        messages.silence();
+    }
     let Ok(channel) = std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else {
         return ExitCode::FAILURE;
     };
@@ -95,9 +98,6 @@ pub(crate) fn serve(
     match started {
         Ok(started) => {
             ready(&messages);
-            if arguments.quiet {
-                messages.silence();
-            }
             let served = reactor::run(reactor::Settings::default(), watch(started, loaded, messages));
             served.unwrap_or(End::Failed)
         }

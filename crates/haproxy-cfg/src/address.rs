@@ -145,6 +145,10 @@ pub fn parse_ip(text: &str, resolver: Resolver<'_>) -> Result<IpAddr, AddressErr
 }
 
 /// The machine's own resolver.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names are looked up when a configuration is read, as the manual says"
+)]
 pub fn resolve(host: &str) -> Vec<IpAddr> {
     use std::net::ToSocketAddrs;
     (host, 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()

@@ -59,6 +59,8 @@ pub fn parse_on(inputs: &[Input], context: &mut Context, machine: Machine<'_>) -
     let mut report = Report::default();
     let document = crate::read(inputs, context, &mut sources, &mut report);
     let draft = lower::draft(&document, machine, &sources, &mut report);
+    // HAProxy reads line by line and complains as it goes; so do we, though words were read before keywords.
+    report.order_by_place();
     checks::run(&draft, &sources, &mut report);
     let config = lower::finish(draft, &sources, &mut report);
     let config = (!report.has_errors()).then_some(config);

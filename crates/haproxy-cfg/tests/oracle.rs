@@ -3,6 +3,7 @@
 //! Where newer manuals differ from 2.6 there is a unit test instead.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "runs haproxy beside the core")]
 
 use diag::{HaproxyLines, Report, Sources};
 use haproxy_cfg::{Context, Environment, Input, read};

@@ -1,5 +1,5 @@
 //! Prints what parsing and writing a typical request head costs. Nothing is asserted.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods, reason = "an example")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_types, reason = "an example")]
 
 use http1::{Edits, HopByHop, Limits, RequestHead, Strictness};
 use std::hint::black_box;

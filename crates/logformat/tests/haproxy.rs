@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     reason = "a test"
 )]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "runs haproxy beside the core")]
 
 use ek_time::WallTime;
 use logformat::{

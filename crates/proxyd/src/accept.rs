@@ -51,10 +51,20 @@ impl Drop for Admission {
     }
 }
 
+/// `tune.maxaccept` unless it is set.
+const ACCEPTED_IN_A_ROW: u32 = 4;
+
 /// Accepts clients of one listener on this worker until a soft stop.
 pub async fn accept(worker: Rc<Worker>, frontend: Arc<Proxy>, bind: usize, listener: reactor::Listener) {
     let place = std::cell::Cell::new(None);
-    loop {
+    let in_a_row = match worker.state.config.global.tune.maxaccept {
+        None => ACCEPTED_IN_A_ROW,
+        Some(n) => u32::try_from(n).unwrap_or(u32::MAX).max(1),
+    };
+    for accepts in 1_u32.. {
+        if accepts % in_a_row == 0 {
+            reactor::yield_now().await;
+        }
         let accepted = poll_fn(|cx| {
             if worker.poll_stopping(&place, cx).is_ready() {
                 return Poll::Ready(None);

@@ -218,6 +218,16 @@ pub fn choose(proxy: &Arc<Proxy>, avoid: Option<usize>) -> Chosen {
     Chosen::Queued(Ticket { proxy: Arc::clone(proxy), waiter, before })
 }
 
+/// A place on this very server, when it is usable and not full.
+pub fn choose_again(proxy: &Arc<Proxy>, server: usize) -> Option<Slot> {
+    let backend = &proxy.backend;
+    let mut choice = backend.lock();
+    let wanted = backend.servers.get(server).filter(|s| s.usable() && !s.full())?;
+    wanted.streams.enter();
+    choice.balancer.served_changed(server, &ServersLoad(&backend.servers));
+    Some(Slot { proxy: Arc::clone(proxy), server })
+}
+
 impl Ticket {
     /// Ready when a server was given.
     pub fn poll_slot(&mut self, cx: &mut Context<'_>) -> Poll<Slot> {

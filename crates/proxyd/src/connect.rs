@@ -1,6 +1,6 @@
 //! From a backend to a connected server: choice, queue, connect, retries, redispatch.
 
-use crate::backend::{Chosen, Slot, choose};
+use crate::backend::{Chosen, Slot, choose, choose_again};
 use crate::session::Session;
 use crate::state::Proxy;
 use crate::trace::{Cause, Trace};
@@ -55,12 +55,19 @@ pub async fn connect(
 ) -> Result<ServerSide, NoServer> {
     let worker = &session.worker;
     let config = &backend.config;
-    let mut slot = take_slot(session, backend, trace, None).await?;
+    let mut slot = match last_server(session, backend) {
+        Some(slot) => {
+            trace.marks.queue = Some(reactor::now());
+            slot
+        }
+        None => take_slot(session, backend, trace, None).await?,
+    };
     let mut retries_left = config.retries;
     loop {
         let server_index = slot.server;
         let Some(server) = slot.server() else { return Err(NO_SERVER) };
         trace.server = Some(server_index);
+        session.last_server.set(Some((backend.index, server_index)));
         let counters = worker.server(backend, server_index);
         if trace.retries == 0 || trace.redispatched {
             counters.sessions.add(1);
@@ -108,6 +115,13 @@ pub async fn connect(
 }
 
 const NO_SERVER: NoServer = NoServer { cause: Cause(b'S', b'C'), status: 503 };
+
+/// `option prefer-last-server`: a place on the server that served the session's last request.
+fn last_server(session: &Session, backend: &Arc<Proxy>) -> Option<Slot> {
+    let (proxy, server) = session.last_server.get()?;
+    let prefers = backend.config.options.prefer_last_server && proxy == backend.index;
+    if prefers { choose_again(backend, server) } else { None }
+}
 
 /// `option redispatch N`: on every N-th retry, or counted from the last one when negative; `left` retries remain after
 /// this one, of `all`.
@@ -190,7 +204,10 @@ async fn attempt(
 ) -> Result<Stream, Failure> {
     let address = destination(session, address).ok_or(Failure::Refused)?;
     let options = ConnectOptions {
+        nodelay: true,
         keep_alive: backend.config.options.tcpka_server.then(KeepAlive::default),
+        receive_buffer: session.worker.state.config.global.tune.rcvbuf_server,
+        send_buffer: session.worker.state.config.global.tune.sndbuf_server,
         ..ConnectOptions::default()
     };
     let stream = Stream::connect(&address, &options).map_err(|_| Failure::Refused)?;

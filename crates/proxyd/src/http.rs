@@ -11,6 +11,7 @@ use crate::pump::read_into;
 use crate::session::Session;
 use crate::trace::{Cause, Trace};
 use crate::wait::until;
+use ek_time::Duration;
 use exchange::{Exchange, Next};
 use http1::{Edits, RequestHead, ResponseHead};
 use reactor::Buffer;
@@ -59,9 +60,11 @@ enum Arrival {
     Closed,
     /// Nothing in time.
     TimedOut,
-    /// A soft stop: nobody waits for an idle connection.
-    Stopping,
 }
+
+/// How long an idle connection stays open after a soft stop began. A request may be under way: closing at once would lose
+/// it, while in this time it is served and told that it was the last one.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Serves one client connection in HTTP mode.
 pub async fn serve(mut session: Box<Session>) {
@@ -71,7 +74,6 @@ pub async fn serve(mut session: Box<Session>) {
             Some(buffer) => buffer,
             None => match wait_for_request(&session).await {
                 Arrival::Bytes(buffer) => buffer,
-                Arrival::Stopping => return,
                 Arrival::Closed => return no_request(&session, Cause(b'C', b'R'), 400),
                 Arrival::TimedOut => {
                     if session.streams == 0 && !session.frontend.config.options.http_ignore_probes {
@@ -104,7 +106,9 @@ async fn wait_for_request(session: &Session) -> Arrival {
     } else {
         timeouts.http_keep_alive.or(timeouts.http_request).or(timeouts.client)
     };
-    let deadline = limit.map(|span| session.begin + span);
+    let mut deadline = limit.map(|span| session.begin + span);
+    // A first request was promised by connecting; between requests nothing is lost by closing.
+    let mut may_close = session.streams > 0 && !session.frontend.config.options.idle_close_on_response;
     let size = session.worker.state.config.global.tune.bufsize as usize;
     loop {
         let mut buffer = Buffer::take(size);
@@ -120,13 +124,15 @@ async fn wait_for_request(session: &Session) -> Arrival {
             if session.stream.poll_readable(cx).is_ready() {
                 return Poll::Ready(true);
             }
-            // A first request was promised by connecting; between requests nothing is lost by closing.
-            let idle = session.streams > 0;
-            if idle && session.poll_stopping(cx).is_ready() { Poll::Ready(false) } else { Poll::Pending }
+            if may_close && session.poll_stopping(cx).is_ready() { Poll::Ready(false) } else { Poll::Pending }
         });
         match ready.await {
             Ok(true) => {}
-            Ok(false) => return Arrival::Stopping,
+            Ok(false) => {
+                may_close = false;
+                let last_call = reactor::now() + LAST_CALL;
+                deadline = Some(deadline.map_or(last_call, |other| other.min(last_call)));
+            }
             Err(_) => return Arrival::TimedOut,
         }
     }

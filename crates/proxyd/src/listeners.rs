@@ -8,7 +8,7 @@
 
 use crate::run::Bound;
 use diag::{Code, Diagnostic, Form};
-use haproxy_cfg::model::{Address, Bind, Config, Place, Proxy, ProxyKind, StatsSocket};
+use haproxy_cfg::model::{Address, Bind, Config, Global, Place, Proxy, ProxyKind, StatsSocket, Tune};
 use reactor::{ListenOptions, Listener, SockAddr, process};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -106,7 +106,7 @@ pub fn bind_all(
     let threads = if reuse { threads.max(1) } else { 1 };
     for (proxy_index, proxy) in config.proxies.iter().enumerate().filter(|(_, proxy)| !proxy.disabled) {
         for (bind_index, bind) in proxy.binds.iter().enumerate() {
-            match bind_one(proxy, bind, threads, reuse, inherited) {
+            match bind_one(proxy, bind, &config.global, threads, inherited) {
                 Ok(sockets) => bound.push(Bound { proxy: proxy_index, bind: bind_index, sockets }),
                 Err(error) => errors.push(failure(proxy, &bind.place, &bind.address, &error)),
             }
@@ -138,8 +138,8 @@ pub fn bind_stats(config: &Config, inherited: &Inherited) -> Result<Vec<BoundSta
 fn bind_one(
     proxy: &Proxy,
     bind: &Bind,
+    global: &Global,
     threads: usize,
-    reuse: bool,
     inherited: &Inherited,
 ) -> io::Result<Vec<OwnedFd>> {
     let mut sockets = inherited.find(&Key::of_bind(bind))?;
@@ -152,12 +152,12 @@ fn bind_one(
     }
     let Address::Ip(wanted) = bind.address else {
         if sockets.is_empty() {
-            sockets.push(listen(&bind.address, &options_of(proxy, bind))?);
+            sockets.push(listen(&bind.address, &options_of(proxy, bind, &global.tune))?);
         }
         return Ok(sockets);
     };
     // Set for one thread too: a successor of this process must be able to bind beside it (`-sf`).
-    let options = ListenOptions { reuse_port: reuse, ..options_of(proxy, bind) };
+    let options = ListenOptions { reuse_port: !global.noreuseport, ..options_of(proxy, bind, &global.tune) };
     // Port 0 is chosen by the kernel for the first socket; the others are to share it.
     let mut addr = SockAddr::Ip(wanted);
     if wanted.port() == 0
@@ -173,7 +173,7 @@ fn bind_one(
     Ok(sockets)
 }
 
-fn options_of(proxy: &Proxy, bind: &Bind) -> ListenOptions {
+fn options_of(proxy: &Proxy, bind: &Bind, tune: &Tune) -> ListenOptions {
     let backlog = [bind.backlog, proxy.backlog, bind.maxconn, proxy.maxconn];
     let backlog = backlog.into_iter().flatten().find(|&n| n > 0).unwrap_or(BACKLOG);
     ListenOptions {
@@ -189,6 +189,8 @@ fn options_of(proxy: &Proxy, bind: &Bind) -> ListenOptions {
         mode: bind.unix_mode,
         uid: bind.unix_uid,
         gid: bind.unix_gid,
+        receive_buffer: tune.rcvbuf_client,
+        send_buffer: tune.sndbuf_client,
         ..ListenOptions::default()
     }
 }

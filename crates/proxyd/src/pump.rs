@@ -68,6 +68,8 @@ pub struct Pump<'a> {
     pub write_limit: Option<Duration>,
     /// Whether bytes may pass without being seen.
     pub splice: bool,
+    /// Bytes of the pipe they pass through.
+    pub pipe_size: usize,
     /// Called with the payload bytes of each step, once they were written.
     pub moved: &'a mut dyn FnMut(u64),
 }
@@ -298,7 +300,7 @@ impl Pump<'_> {
     /// Moves the rest of a body of known length through a pipe.
     async fn splice_rest(&mut self) -> Result<(), Fault> {
         let Left::Length(left) = self.left else { return Ok(()) };
-        let Ok(mut pipe) = Pipe::take() else {
+        let Ok(mut pipe) = Pipe::take(self.pipe_size) else {
             self.splice = false;
             return Ok(());
         };
@@ -324,6 +326,11 @@ impl Pump<'_> {
         pipe.give_back();
         Ok(())
     }
+}
+
+/// `tune.pipesize`, 1 MiB unless it says otherwise.
+pub fn pipe_size(global: &haproxy_cfg::model::Global) -> usize {
+    global.tune.pipesize.map_or(1 << 20, |size| size as usize)
 }
 
 /// Writes all of `slices`.

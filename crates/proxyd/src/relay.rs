@@ -24,6 +24,8 @@ pub struct Relay<'a> {
     to_client: Flow<'a>,
     client: Side,
     server: Side,
+    /// `option independent-streams`: what is written to a side does not show that it is alive.
+    independent: bool,
 }
 
 /// How a relay ended.
@@ -44,6 +46,7 @@ struct Flow<'a> {
     buffer: Buffer,
     pipe: Option<Pipe>,
     may_splice: bool,
+    pipe_size: usize,
     bulk: bool,
     moved: u64,
     state: FlowState,
@@ -89,7 +92,11 @@ impl<'a> Relay<'a> {
         to_server: Buffer,
         to_client: Buffer,
     ) -> Self {
-        let splice = !session.worker.state.config.global.nosplice;
+        let global = &session.worker.state.config.global;
+        let splice = !global.nosplice;
+        let pipe_size = crate::pump::pipe_size(global);
+        let independent =
+            session.frontend.config.options.independent_streams || backend.config.options.independent_streams;
         let (front, back) = (&session.frontend.config.timeouts, &backend.config.timeouts);
         let tunnel = back.tunnel.or(front.tunnel);
         let side = |own: Option<Duration>, fin| Side {
@@ -99,8 +106,9 @@ impl<'a> Relay<'a> {
         };
         Self {
             session,
-            to_server: Flow::new(&session.stream, server, to_server, splice),
-            to_client: Flow::new(server, &session.stream, to_client, splice),
+            to_server: Flow::new(&session.stream, server, to_server, splice, pipe_size),
+            to_client: Flow::new(server, &session.stream, to_client, splice, pipe_size),
+            independent,
             client: side(front.client, front.client_fin),
             server: side(back.server, back.server_fin),
         }
@@ -109,10 +117,6 @@ impl<'a> Relay<'a> {
     /// Relays until both directions ended, one of them broke, or a side was silent for too long.
     pub async fn run(mut self) -> End {
         let cause = poll_fn(|cx| self.poll(cx)).await;
-        if cause != Cause::NONE {
-            // Whoever still listens must not take this for a clean end.
-            let _ = self.session.stream.set_linger_zero();
-        }
         End { cause, to_server: self.to_server.moved, to_client: self.to_client.moved }
     }
 
@@ -120,9 +124,13 @@ impl<'a> Relay<'a> {
         let before = (self.to_server.moved, self.to_client.moved);
         let up = self.to_server.poll(cx);
         let down = self.to_client.poll(cx);
-        if before != (self.to_server.moved, self.to_client.moved) {
+        let from_client = before.0 != self.to_server.moved;
+        let from_server = before.1 != self.to_client.moved;
+        if from_client || from_server && !self.independent {
             self.client.active = reactor::now();
-            self.server.active = self.client.active;
+        }
+        if from_server || from_client && !self.independent {
+            self.server.active = reactor::now();
         }
         match (up, down) {
             (Poll::Ready(Err(Broken::Reading)), _) | (_, Poll::Ready(Err(Broken::Writing))) => {
@@ -147,8 +155,18 @@ impl<'a> Relay<'a> {
 }
 
 impl<'a> Flow<'a> {
-    fn new(from: &'a Stream, to: &'a Stream, buffer: Buffer, may_splice: bool) -> Self {
-        Self { from, to, buffer, pipe: None, may_splice, bulk: false, moved: 0, state: FlowState::Open }
+    fn new(from: &'a Stream, to: &'a Stream, buffer: Buffer, may_splice: bool, pipe_size: usize) -> Self {
+        Self {
+            from,
+            to,
+            buffer,
+            pipe: None,
+            may_splice,
+            pipe_size,
+            bulk: false,
+            moved: 0,
+            state: FlowState::Open,
+        }
     }
 
     /// Moves what can be moved; ready when this direction has ended.
@@ -198,7 +216,7 @@ impl<'a> Flow<'a> {
     fn read_some(&mut self) -> io::Result<usize> {
         if self.bulk && self.may_splice {
             if self.pipe.is_none() {
-                match Pipe::take() {
+                match Pipe::take(self.pipe_size) {
                     Ok(pipe) => self.pipe = Some(pipe),
                     Err(_) => self.may_splice = false,
                 }

@@ -30,6 +30,8 @@ pub struct Session {
     pub accepted: WallTime,
     /// Streams it carried to their end.
     pub streams: u32,
+    /// Backend and server of its last stream.
+    pub last_server: Cell<Option<(usize, usize)>>,
     peer: SockAddr,
     stop_place: Cell<Option<usize>>,
     _admission: Admission,
@@ -55,6 +57,7 @@ impl Session {
             begin: reactor::now(),
             accepted: reactor::wall(),
             streams: 0,
+            last_server: Cell::new(None),
             peer,
             stop_place: Cell::new(None),
             _admission: admission,
@@ -101,6 +104,9 @@ fn canonical(address: std::net::SocketAddr) -> std::net::SocketAddr {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if self.frontend.config.options.nolinger {
+            let _ = self.stream.set_linger_zero();
+        }
         self.worker.forget(&self.stop_place);
         self.worker.leave();
     }

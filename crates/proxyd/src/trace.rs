@@ -112,9 +112,10 @@ impl Trace {
         line.clear();
         let mut renderer = session.worker.renderer.borrow_mut();
         let record = self.record(session, request_line, early);
-        match &config.log_line {
-            LogLine::Format(format) => renderer.render(format, &record, &mut line),
-            LogLine::Connect => renderer.connect_line(&record, &mut line),
+        match (&config.log_line, &config.error_log_format) {
+            (_, Some(format)) if failed => renderer.render(format, &record, &mut line),
+            (LogLine::Format(format), _) => renderer.render(format, &record, &mut line),
+            (LogLine::Connect, _) => renderer.connect_line(&record, &mut line),
         }
         sinks.send(level, &line);
     }

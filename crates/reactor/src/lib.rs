@@ -12,13 +12,13 @@
 //!
 //! # Invariants
 //! - **One thread.** Streams, timers, tasks hold `Rc`s and never leave their thread. Only wakers and [`Remote`] do, and
-//!   they reach nothing but [`executor::Shared`], which is a mutex, two flags and an eventfd.
+//!   they reach nothing but `executor::Shared`, which is a mutex, two flags and an eventfd.
 //! - **A future dies where it lived.** `async-task` futures are not `Send` here, so that a runnable must be run and
 //!   dropped by its own thread. The reactor keeps a waker of every living task; at its end it wakes them all and drops
 //!   their runnables until none lives, while everything a `Drop` may touch is still there. Afterwards no waker can
 //!   make a runnable any more.
 //! - **The thread's reactor** is a pointer in a thread-local that is set for the extent of [`run`] and reached only
-//!   through [`reactor::with`], which lends it to a closure. Nothing keeps it.
+//!   through `reactor::with`, which lends it to a closure. Nothing keeps it.
 //! - **No borrow is held while foreign code runs**: wakers are moved out of their cells and tables before they are
 //!   woken or dropped, for either may drop a task, and with it streams and timers.
 //! - **Readiness is never lost.** A descriptor is registered once, edge-triggered, when somebody must first wait, and

@@ -44,6 +44,10 @@ pub struct ListenOptions {
     pub mss: Option<u16>,
     /// Connections whose data may come with the SYN (`TCP_FASTOPEN`): how many may wait.
     pub fast_open: Option<u32>,
+    /// The kernel's receive buffer of accepted sockets, in bytes, instead of one it sizes itself.
+    pub receive_buffer: Option<u32>,
+    /// The kernel's send buffer of accepted sockets, in bytes, instead of one it sizes itself.
+    pub send_buffer: Option<u32>,
     /// Accepted connections send small segments at once. On by default.
     pub nodelay: bool,
     /// Permissions of a Unix socket's file.
@@ -66,6 +70,8 @@ impl Default for ListenOptions {
             defer_accept: None,
             mss: None,
             fast_open: None,
+            receive_buffer: None,
+            send_buffer: None,
             nodelay: true,
             mode: None,
             uid: None,
@@ -274,6 +280,7 @@ impl ListenOptions {
         if let Some(count) = self.fast_open {
             set(libc::IPPROTO_TCP, libc::TCP_FASTOPEN, i32::try_from(count).unwrap_or(i32::MAX))?;
         }
+        syscall::set_buffers(fd, self.receive_buffer, self.send_buffer)?;
         if self.nodelay {
             // Accepted sockets inherit it: no call per connection.
             set(libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;

@@ -5,8 +5,6 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// What is asked of the kernel, in bytes.
-const WANTED: usize = 1 << 20;
 /// Idle pipes kept per thread.
 const POOLED: usize = 32;
 
@@ -27,17 +25,17 @@ pub struct Pipe {
 }
 
 impl Pipe {
-    /// A pipe from this thread's pool, or a new one of 1 MiB, or as large as this user may still have
+    /// A pipe from this thread's pool, or a new one of `wanted` bytes (1 MiB suits bulk), or as large as this user may still have
     /// (`/proc/sys/fs/pipe-max-size`, `pipe-user-pages-soft`).
     ///
     /// # Errors
     /// When there are no descriptors left: the bytes must then be copied.
-    pub fn take() -> io::Result<Self> {
+    pub fn take(wanted: usize) -> io::Result<Self> {
         if let Some(pipe) = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten() {
             return Ok(pipe);
         }
         let (read, write) = syscall::pipe()?;
-        let mut wanted = WANTED;
+        let mut wanted = wanted;
         let capacity = loop {
             match syscall::set_pipe_size(write.as_fd(), wanted) {
                 Ok(size) => break size,
@@ -76,6 +74,8 @@ impl Pipe {
     }
 
     pub(crate) fn fill(&mut self, from: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
+        // No more fits; and the kernel refuses lengths beyond half the address space.
+        let max = max.min(self.capacity);
         let moved = syscall::splice(from, self.write.as_fd(), max, false)?;
         self.len += moved;
         Ok(moved)

@@ -26,10 +26,14 @@ pub enum Fork {
 /// Makes a copy of this process, which must have one thread only.
 ///
 /// # Errors
-/// When there are other threads (their locks would stay locked for ever in the copy), or no more processes.
+/// When there are other threads (their locks would stay locked for ever in the copy), a reactor runs, or there can be no
+/// more processes.
 pub fn fork() -> io::Result<Fork> {
     if threads()? != 1 {
         return Err(io::Error::other("a process with several threads cannot be copied"));
+    }
+    if crate::reactor::with(|_| ()).is_some() {
+        return Err(io::Error::other("a running reactor cannot be copied: both would share its epoll"));
     }
     // SAFETY: this is the only thread, so memory is copied in a consistent state and the child may do what it likes.
     match check(unsafe { libc::fork() })? {

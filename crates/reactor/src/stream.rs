@@ -34,6 +34,10 @@ pub struct ConnectOptions {
     pub mark: Option<u32>,
     /// Keep-alive probes.
     pub keep_alive: Option<KeepAlive>,
+    /// The kernel's receive buffer, in bytes, instead of one it sizes itself.
+    pub receive_buffer: Option<u32>,
+    /// The kernel's send buffer, in bytes, instead of one it sizes itself.
+    pub send_buffer: Option<u32>,
 }
 
 /// TCP keep-alive probes; what is `None` is the system's.
@@ -231,7 +235,8 @@ impl Stream {
         result
     }
 
-    /// Moves what is in `pipe` into the socket; `more` as in [`try_write_vectored`](Self::try_write_vectored).
+    /// Moves what is in `pipe` into the socket (splice raises SIGPIPE when the peer is gone; Rust programs ignore it from their
+    /// start, and must go on to); `more` as in [`try_write_vectored`](Self::try_write_vectored).
     ///
     /// # Errors
     /// `WouldBlock` when there is no room; those of `splice`.
@@ -374,6 +379,7 @@ impl ConnectOptions {
         if let Some(keep_alive) = self.keep_alive {
             keep_alive.apply(fd)?;
         }
+        syscall::set_buffers(fd, self.receive_buffer, self.send_buffer)?;
         if let Some(interface) = &self.interface {
             syscall::set_option_text(fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, interface)?;
         }

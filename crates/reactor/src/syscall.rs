@@ -233,6 +233,16 @@ pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: c
     unsafe { set_option_raw(fd, level, name, (&raw const value).cast(), size_of::<c_int>()) }
 }
 
+/// Sets the kernel's buffer sizes, in bytes, where given.
+pub(crate) fn set_buffers(fd: BorrowedFd<'_>, receive: Option<u32>, send: Option<u32>) -> io::Result<()> {
+    for (name, size) in [(libc::SO_RCVBUF, receive), (libc::SO_SNDBUF, send)] {
+        if let Some(size) = size {
+            set_option(fd, libc::SOL_SOCKET, name, i32::try_from(size).unwrap_or(i32::MAX))?;
+        }
+    }
+    Ok(())
+}
+
 /// Sets an option whose value is text.
 pub(crate) fn set_option_text(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &str) -> io::Result<()> {
     // SAFETY: the pointer is to the text's bytes.

@@ -9,8 +9,9 @@ use crate::transcript::{ClientSeen, Transcript};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Servers that a configuration may name as `{server1}` and so on.
 const SERVERS: usize = 3;
@@ -22,6 +23,8 @@ pub struct Lane {
     frontend: SocketAddr,
     marker: SocketAddr,
     markers: u32,
+    /// Descriptors that the proxy has open when it is idle.
+    idle: usize,
     sink: Sink,
     servers: Vec<RecordingServer>,
     _refused: OwnedFd,
@@ -47,7 +50,7 @@ impl Lane {
             let (frontend, marker) = (free_address(), free_address());
             let mut config = template.to_owned();
             config.push_str(
-                "\nfrontend marker\n    bind {marker}\n    mode http\n    option dontlognull\n    no option dontlog-normal\n    log {log} local0\n    \
+                "\nfrontend marker\n    bind {marker}\n    mode http\n    option dontlognull\n    no option dontlog-normal\n    no log\n    log {log} local0\n    \
                  log-format \"marker %HU\"\n    timeout client 30s\n",
             );
             let mut set = |name: &str, address: SocketAddr| {
@@ -66,16 +69,19 @@ impl Lane {
             match program.start(&config, marker) {
                 Ok(running) => {
                     let _stuck = stuck.map(|(fd, streams, _)| (fd, streams));
-                    let lane = Self {
+                    let mut lane = Self {
                         running,
                         frontend,
                         marker,
                         markers: 0,
+                        idle: usize::MAX,
                         sink,
                         servers,
                         _refused: refused,
                         _stuck,
                     };
+                    lane.mark(0)?;
+                    lane.settle();
                     return Ok(lane);
                 }
                 Err(why) => failure = why,
@@ -135,6 +141,7 @@ impl Lane {
                 transcript.servers.push((i + 1, record));
             }
         }
+        self.settle();
         if let Some(end) = self.running.ended() {
             transcript.stuck.push(format!("the proxy ended with {end}:\n{}", self.running.errors()));
         }
@@ -159,6 +166,22 @@ impl Lane {
     /// The log.
     pub fn sink(&self) -> &Sink {
         &self.sink
+    }
+
+    /// Waits until the proxy has closed what it had opened for connections, so that its counters stand as they stood
+    /// before. What it keeps for later use (a log socket, pipes) becomes part of what is idle.
+    fn settle(&mut self) {
+        let count = || crate::proc::descriptors(self.running.pid()).unwrap_or(0);
+        let deadline = Instant::now() + Duration::from_millis(if self.idle == usize::MAX { 50 } else { 500 });
+        let mut turns = 0_u32;
+        while count() > self.idle || (self.idle == usize::MAX && turns < 50) {
+            if Instant::now() > deadline {
+                break;
+            }
+            turns += 1;
+            thread::park_timeout(Duration::from_micros(if turns < 20 { 100 } else { 1000 }));
+        }
+        self.idle = count();
     }
 
     /// Has the proxy write a marker into its log, and gives the marker's place: lines of streams that ended before stand before it.
@@ -201,10 +224,27 @@ fn client(frontend: SocketAddr, steps: &[Step], signals: &Signals) -> (ClientSee
     (seen, stuck)
 }
 
-/// A loopback address that was free a moment ago.
+/// A loopback address for a proxy to listen on, free a moment ago and not given out before.
+///
+/// Its port is tried by binding it, but is not one that the kernel picks by itself: between the trial and the proxy's own bind,
+/// a client or server of another test would get it, and be taken for the proxy. Nor is one given out twice: proxies listen with
+/// SO_REUSEPORT, and two on one port would share its connections.
+///
+/// # Panics
+/// When the whole range is taken.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a TCP port on loopback");
-    listener.local_addr().expect("its address")
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..COUNT {
+        let offset = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(FIRST + offset % COUNT).expect("a port");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+    panic!("no free port from {FIRST} on");
 }
 
 fn raw_socket() -> (OwnedFd, SocketAddr) {

@@ -141,8 +141,9 @@ pub fn log_line(line: &str) -> String {
         }
         None => ("?", rest),
     };
-    let words: Vec<String> =
+    let mut words: Vec<String> =
         message.trim_end_matches('\n').split(' ').enumerate().map(|(i, w)| word(i, w)).collect();
+    common_log(&mut words);
     let text = words.join(" ");
     format!("{priority}{tag}: {}", durations(&text))
 }

@@ -1,11 +1,20 @@
 //! Conversations, as HAProxy has them.
 
 use super::*;
-use crate::{Info, Kind, Row};
+use crate::{Common, Info, Kind, Master, Row, Worker};
 
 struct Fake;
 
-impl Source for Fake {
+const FAKE: Source<'_> = Source::Worker(&Fake);
+const MASTER: Source<'_> = Source::Master(&Fake);
+
+impl Master for Fake {
+    fn processes(&self) -> String {
+        "table\n".to_owned()
+    }
+}
+
+impl Worker for Fake {
     fn info(&self) -> Info {
         let mut info = Info::default();
         info.push("Name", "HAProxy");
@@ -16,7 +25,9 @@ impl Source for Fake {
     fn rows(&self) -> Vec<Row> {
         vec![Row::new(Kind::Frontend, "fe", "FRONTEND", 2, 0)]
     }
+}
 
+impl Common for Fake {
     fn environment(&self) -> Vec<String> {
         vec!["HOME=/root".to_owned(), "A=b=c".to_owned()]
     }
@@ -31,7 +42,7 @@ impl Source for Fake {
 }
 
 fn ask(level: SocketLevel, text: &str) -> (String, Ending) {
-    let reply = Session::new(level).feed(text.as_bytes(), &Fake);
+    let reply = Session::new(level).feed(text.as_bytes(), FAKE);
     (reply.text, reply.ending)
 }
 
@@ -57,8 +68,8 @@ fn every_split_of_a_line_is_the_same_line() {
     for at in 1..whole.len() {
         let mut session = Session::new(SocketLevel::User);
         let (first, second) = whole.split_at(at);
-        let mut text = session.feed(first.as_bytes(), &Fake).text;
-        text += &session.feed(second.as_bytes(), &Fake).text;
+        let mut text = session.feed(first.as_bytes(), FAKE).text;
+        text += &session.feed(second.as_bytes(), FAKE).text;
         assert_eq!(text, expected, "{at}");
     }
 }
@@ -66,12 +77,12 @@ fn every_split_of_a_line_is_the_same_line() {
 #[test]
 fn a_prompt_keeps_the_connection() {
     let mut session = Session::new(SocketLevel::User);
-    assert_eq!(session.feed(b"prompt\n", &Fake), Reply { text: "\n> ".into(), ending: Ending::Stay });
+    assert_eq!(session.feed(b"prompt\n", FAKE), Reply { text: "\n> ".into(), ending: Ending::Stay });
     assert_eq!(
-        session.feed(b"show version\n", &Fake),
+        session.feed(b"show version\n", FAKE),
         Reply { text: "3.5.0-evenkeel\n\n> ".into(), ending: Ending::Stay }
     );
-    assert_eq!(session.feed(b"quit\n", &Fake).ending, Ending::Close);
+    assert_eq!(session.feed(b"quit\n", FAKE).ending, Ending::Close);
 }
 
 #[test]
@@ -111,12 +122,25 @@ fn what_is_unknown_gets_the_nearest_commands() {
 #[test]
 fn a_client_cannot_fill_the_memory() {
     let mut session = Session::new(SocketLevel::User);
-    assert_eq!(session.feed(&vec![b'a'; MAX_LINE + 1], &Fake).ending, Ending::Close);
+    assert_eq!(session.feed(&vec![b'a'; MAX_LINE + 1], FAKE).ending, Ending::Close);
 }
 
 #[test]
 fn the_last_line_may_lack_its_end() {
     let mut session = Session::new(SocketLevel::User);
-    assert_eq!(session.feed(b"show version", &Fake).ending, Ending::Stay);
-    assert_eq!(session.end(&Fake), Reply { text: "3.5.0-evenkeel\n\n".into(), ending: Ending::Close });
+    assert_eq!(session.feed(b"show version", FAKE).ending, Ending::Stay);
+    assert_eq!(session.end(FAKE), Reply { text: "3.5.0-evenkeel\n\n".into(), ending: Ending::Close });
+}
+
+#[test]
+fn a_master_has_commands_of_its_own() {
+    let ask = |text: &str| Session::new(SocketLevel::Admin).feed(text.as_bytes(), MASTER);
+    assert_eq!(ask("show proc\n").text, "table\n\n");
+    assert_eq!(ask("reload\n").ending, Ending::Reload);
+    assert!(ask("show info\n").text.starts_with("Unknown command, but maybe"));
+    assert!(ask("@1 show info\n").text.ends_with("is known but not served yet.\n\n"));
+    assert!(ask("hard-reload\n").text.ends_with("is known but not served yet.\n\n"));
+    assert_eq!(ask("prompt\n").text, "\nmaster> ");
+    assert!(answer("reload\n").starts_with("Unknown command"));
+    assert!(answer("show proc\n").starts_with("Unknown command"));
 }

@@ -125,12 +125,11 @@ impl Lowering<'_> {
         let addresses = parse_bind(&extra.text, self.machine.resolve);
         if let (Ok(addresses), []) = (&addresses, others) {
             let message = format!(
-                "the address '{}' after the name of a {kind} is the syntax of HAProxy 1.5",
+                "the address '{0}' after the name of a {kind} is the syntax of HAProxy 1.5; write 'bind {0}' on a line of its own",
                 extra.text
             );
             let warning = Diagnostic::warning(code::HEADER_ADDRESS, message).at(extra.span);
-            self.report
-                .push(warning.note(format!("write a line `bind {}` in this section instead", extra.text)));
+            self.report.push(warning);
             return self.binds(addresses, &extra.text, proxy.span);
         }
         let message = "please use the 'bind' keyword for listening addresses.";

@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "runs haproxy beside the core")]
 
 mod any_words;
 mod golden;

@@ -3,7 +3,7 @@
 use super::response::{Download, Responder, Sent};
 use super::{Scratch, account, reply};
 use crate::connect::{ServerSide, Wishes, connect};
-use crate::pump::{Fault, Framed, Left, Pump, write_all};
+use crate::pump::{Fault, Framed, Left, Pump, pipe_size, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
 use crate::tcp;
@@ -212,6 +212,7 @@ impl<'s> Exchange<'s> {
                 read_limit: session.frontend.config.timeouts.client,
                 write_limit: backend.config.timeouts.server,
                 splice: !session.worker.state.config.global.nosplice,
+                pipe_size: pipe_size(&session.worker.state.config.global),
                 moved: &mut count,
             }
             .run(&request_out);

@@ -5,7 +5,7 @@ use super::account;
 use super::exchange::Stop;
 use super::request::Keeps;
 use crate::connect::{ServerSide, aborts_on_close, client_gone};
-use crate::pump::{Fault, Framed, Left, Pump, read_into, write_all};
+use crate::pump::{Fault, Framed, Left, Pump, pipe_size, read_into, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
 use crate::trace::{Cause, Trace};
@@ -97,6 +97,7 @@ impl Responder<'_> {
             read_limit: timeouts.0.server,
             write_limit: timeouts.1.client,
             splice: !session.worker.state.config.global.nosplice,
+            pipe_size: pipe_size(&session.worker.state.config.global),
             moved: &mut |n| *bytes_out += n,
         };
         pump.run(&scratch.response_out).await.map_err(Stop::during_response)?;

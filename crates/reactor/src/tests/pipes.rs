@@ -7,10 +7,10 @@ fn digest(sum: u64, bytes: &[u8]) -> u64 {
 }
 
 async fn relay(from: &Stream, to: &Stream) -> io::Result<u64> {
-    let mut pipe = Pipe::take()?;
+    let mut pipe = Pipe::take(1 << 20)?;
     let mut total = 0;
     loop {
-        match from.splice_to(&mut pipe, 1 << 20) {
+        match from.splice_to(&mut pipe, usize::MAX) {
             Ok(0) => break,
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -80,7 +80,7 @@ fn pipes_are_used_again_only_when_empty() {
         let (one, other) = tcp_pair().await;
         write_all(&one, b"abcdef").await.unwrap();
         other.readable().await;
-        let mut pipe = Pipe::take().unwrap();
+        let mut pipe = Pipe::take(1 << 20).unwrap();
         assert!(pipe.capacity() >= 4_096);
         let moved = loop {
             match other.splice_to(&mut pipe, 4) {
@@ -90,7 +90,7 @@ fn pipes_are_used_again_only_when_empty() {
         };
         assert_eq!((moved, pipe.len()), (4, 4));
         pipe.give_back();
-        let mut pipe = Pipe::take().unwrap();
+        let mut pipe = Pipe::take(1 << 20).unwrap();
         assert!(pipe.is_empty());
         assert_eq!(other.splice_to(&mut pipe, 100).unwrap(), 2, "the dropped bytes do not turn up");
         // Nothing is there, but something is in the pipe: that is no proof that the socket is empty.
@@ -113,7 +113,7 @@ fn a_socket_whose_peer_is_gone_fails_without_a_signal() {
         let (one, other) = Stream::pair().unwrap();
         let (source, sink) = Stream::pair().unwrap();
         write_all(&source, b"abc").await.unwrap();
-        let mut pipe = Pipe::take().unwrap();
+        let mut pipe = Pipe::take(1 << 20).unwrap();
         assert_eq!(sink.splice_to(&mut pipe, 10).unwrap(), 3);
         drop(other);
         assert_eq!(one.splice_from(&mut pipe, false).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
