@@ -1,4 +1,5 @@
 //! `evenkeel demo` shows what it promises, and leaves nothing behind.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
