@@ -115,7 +115,7 @@ async fn work(state: Arc<State>, index: usize, share: Share, ready: &mpsc::Sende
     }
     reactor::spawn(pool::keep_tidy(Rc::clone(&worker)));
     if index == 0 {
-        // checks
+        crate::health::start(&worker);
     }
     let _ = ready.send(Ok(reactor::remote()));
     for acceptor in acceptors {
