@@ -127,11 +127,10 @@ impl Balancer {
     /// # Errors
     /// With `static-rr`, when `weight` is neither zero nor the server's initial weight.
     pub fn set_weight(&mut self, server: usize, weight: u32) -> Result<(), StaticWeights> {
-        if let Order::Spread(spread) = &self.order {
-            if weight != 0 && weight != spread.initial(server) {
+        if let Order::Spread(spread) = &self.order
+            && weight != 0 && weight != spread.initial(server) {
                 return Err(StaticWeights);
             }
-        }
         self.change(server, self.roster.up(server), weight);
         Ok(())
     }

@@ -4,6 +4,7 @@ mod api;
 mod arguments;
 mod client;
 mod console;
+mod demo;
 mod getsocks;
 mod handover;
 mod limits;
@@ -26,6 +27,7 @@ const USAGE: &str = "\
 Usage: evenkeel <command> [arguments]
 
 Commands:
+  demo     show the proxy at work on this machine
   proxy    run an HAProxy configuration; takes the command line of haproxy
 
 Options:
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     }
     match words.first().map(String::as_str) {
         Some("proxy") => proxy::main("evenkeel proxy", words.get(1..).unwrap_or_default()),
+        Some("demo") => demo::main(&program, words.get(1..).unwrap_or_default()),
         Some("--version" | "-V") => print(&format!("evenkeel {}\n", version::VERSION)),
         Some("--help" | "-h" | "help") => print(USAGE),
         _ => {

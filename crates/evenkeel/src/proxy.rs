@@ -4,7 +4,7 @@ use crate::arguments::{Arguments, Stop};
 use crate::message::{Messages, reason};
 use crate::pidfile::Pidfile;
 use crate::startup::{self, Loaded, ROLE};
-use crate::{handover, limits, master, privileges, version, worker};
+use crate::{handover, limits, master, version, worker};
 use reactor::process::{self, Background};
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -62,9 +62,6 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
 }
 
 fn run(arguments: &Arguments, loaded: Loaded, messages: Messages) -> ExitCode {
-    if let Some(text) = privileges::advice(&loaded.config.global) {
-        messages.warning(text);
-    }
     let global = &loaded.config.global;
     let daemon = (arguments.daemon || global.daemon) && !arguments.foreground && !arguments.debug;
     let background = match daemon.then(process::daemonize).transpose() {

@@ -26,28 +26,47 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A server that answers every request on its own connection, and keeps that open for more.
-fn server() -> SocketAddr {
+/// A server that answers every request, and `/wait` only once it may.
+#[derive(Clone)]
+struct Server {
+    address: SocketAddr,
+    /// Requests for `/wait` that came.
+    waiting: Arc<AtomicU64>,
+    /// They may be answered.
+    go: Arc<AtomicBool>,
+}
+
+fn server() -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let server =
+        Server { address: listener.local_addr().unwrap(), waiting: Arc::default(), go: Arc::default() };
+    let this = server.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { continue };
-            std::thread::spawn(move || {
-                let (mut buffer, mut seen) = ([0; 4_096], Vec::new());
-                while let Ok(read @ 1..) = stream.read(&mut buffer) {
-                    seen.extend_from_slice(&buffer[..read]);
-                    while let Some(end) = seen.windows(4).position(|window| window == b"\r\n\r\n") {
-                        seen.drain(..end + 4);
-                        if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
-                            return;
-                        }
-                    }
-                }
-            });
+            let (Ok(stream), this) = (stream, this.clone()) else { continue };
+            std::thread::spawn(move || this.answer(stream));
         }
     });
-    address
+    server
+}
+
+impl Server {
+    fn answer(&self, mut stream: TcpStream) {
+        let (mut buffer, mut seen) = ([0; 4_096], Vec::new());
+        while let Ok(read @ 1..) = stream.read(&mut buffer) {
+            seen.extend_from_slice(&buffer[..read]);
+            while let Some(end) = seen.windows(4).position(|window| window == b"\r\n\r\n") {
+                if seen.starts_with(b"GET /wait ") {
+                    self.waiting.fetch_add(1, SeqCst);
+                    until("the request may be answered", || self.go.load(SeqCst));
+                }
+                seen.drain(..end + 4);
+                if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+                    return;
+                }
+            }
+        }
+    }
 }
 
 /// An address nobody listens on now.
@@ -59,7 +78,7 @@ fn free() -> SocketAddr {
 struct Proxy {
     dir: PathBuf,
     address: SocketAddr,
-    server: SocketAddr,
+    server: Server,
     child: Child,
 }
 
@@ -74,7 +93,7 @@ impl Proxy {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         let (address, server) = (free(), server());
-        let text = config(&dir, address, server, global);
+        let text = config(&dir, address, server.address, global);
         std::fs::write(dir.join("proxy.cfg"), text).unwrap();
         let child = spawn(Path::new(env!("CARGO_BIN_EXE_evenkeel")), &dir, flags, more);
         let proxy = Self { dir, address, server, child };
@@ -230,17 +249,15 @@ fn a_single_process_ends_by_its_signal_and_drains_on_usr1() {
         assert_eq!(proxy.wait().signal(), Some(signal as i32));
     }
     let mut proxy = Proxy::start("drain", &["-db"], "");
-    let mut idle = TcpStream::connect(proxy.address).unwrap();
-    idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();
-    // The connection is accepted when the statistics count it.
-    let current = || ask(&proxy.dir.join("stats.sock"), "show info").unwrap();
-    until("the client is counted", || current().contains("\nCurrConns: 1\n"));
+    let mut client = TcpStream::connect(proxy.address).unwrap();
+    client.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    until("the request is on its way", || proxy.server.waiting.load(SeqCst) == 1);
     proxy.signal(Signal::SIGUSR1);
     until("nobody listens", || TcpStream::connect(proxy.address).is_err());
     assert!(proxy.child.try_wait().unwrap().is_none(), "it waits for its client");
-    idle.write_all(b"\r\n").unwrap();
+    proxy.server.go.store(true, SeqCst);
     let mut answer = Vec::new();
-    idle.read_to_end(&mut answer).unwrap();
+    client.read_to_end(&mut answer).unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     assert_eq!(proxy.wait().code(), Some(0));
     assert!(proxy.said().contains("Proxy web stopped (cumulated conns: FE: "));
@@ -249,10 +266,13 @@ fn a_single_process_ends_by_its_signal_and_drains_on_usr1() {
 #[test]
 fn hard_stop_after_ends_what_does_not_drain() {
     let mut proxy = Proxy::start("hard-stop", &["-db"], "  hard-stop-after 50ms\n");
-    let mut stuck = TcpStream::connect(proxy.address).unwrap();
-    stuck.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();
+    let mut client = TcpStream::connect(proxy.address).unwrap();
+    client.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    until("the request is on its way", || proxy.server.waiting.load(SeqCst) == 1);
     proxy.signal(Signal::SIGUSR1);
     assert_eq!(proxy.wait().code(), Some(0));
+    assert!(proxy.said().contains("soft-stop running for too long, performing a hard-stop."));
+    proxy.server.go.store(true, SeqCst);
 }
 
 #[test]
@@ -260,7 +280,7 @@ fn background_when_the_starter_returns_it_serves() {
     let dir = directory("background");
     std::fs::create_dir_all(&dir).unwrap();
     let (address, server) = (free(), server());
-    std::fs::write(dir.join("proxy.cfg"), config(&dir, address, server, "")).unwrap();
+    std::fs::write(dir.join("proxy.cfg"), config(&dir, address, server.address, "")).unwrap();
     for flags in [&["-D", "-p", "pid"][..], &["-D", "-W", "-p", "pid"]] {
         let mut starter = spawn(Path::new(env!("CARGO_BIN_EXE_evenkeel")), &dir, flags, |_| {});
         assert_eq!(wait(&mut starter, &dir).code(), Some(0));
@@ -332,7 +352,7 @@ fn a_bad_file_changes_nothing() {
     // An address that is taken is refused as late as binding, and the worker stays too.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let text = config(&proxy.dir, proxy.address, proxy.server, "")
+    let text = config(&proxy.dir, proxy.address, proxy.server.address, "")
         .replace("  bind ", &format!("  bind {address}\n  bind "));
     std::fs::write(proxy.dir.join("proxy.cfg"), text).unwrap();
     proxy.signal(Signal::SIGUSR2);
@@ -349,13 +369,13 @@ fn a_bad_file_changes_nothing() {
 fn a_reload_takes_what_the_file_says_and_drops_the_rest() {
     let proxy = Proxy::start("changed", &["-W", "-db"], "  nbthread 4\n");
     let other = free();
-    let text = config(&proxy.dir, other, proxy.server, "  nbthread 1\n");
+    let text = config(&proxy.dir, other, proxy.server.address, "  nbthread 1\n");
     std::fs::write(proxy.dir.join("proxy.cfg"), text).unwrap();
     proxy.signal(Signal::SIGUSR2);
     until("the new address is served", || get(other).is_ok());
     until("the old address is closed", || TcpStream::connect(proxy.address).is_err());
     // Fewer threads than sockets: every queue is still served.
-    let text = config(&proxy.dir, other, proxy.server, "  nbthread 4\n");
+    let text = config(&proxy.dir, other, proxy.server.address, "  nbthread 4\n");
     std::fs::write(proxy.dir.join("proxy.cfg"), text.clone()).unwrap();
     let loaded = proxy.said_times("Loading success.");
     proxy.signal(Signal::SIGUSR2);
@@ -372,9 +392,12 @@ fn a_reload_takes_what_the_file_says_and_drops_the_rest() {
 #[test]
 fn a_killed_worker_is_replaced_and_no_connection_refused() {
     let proxy = Proxy::start("killed", &["-W", "-db"], "");
+    until("the master knows that it serves", || proxy.said_times("Loading success.") == 1);
     for round in 1..=5 {
         let [worker] = proxy.workers()[..] else { panic!("one worker: {:?}", proxy.workers()) };
         kill(Pid::from_raw(worker as i32), Signal::SIGKILL).unwrap();
+        // Until the last of its threads is dead it may still accept, and take the connection with it.
+        until("it is dead", || !Path::new(&format!("/proc/{worker}")).exists());
         // Connections made meanwhile wait in the sockets' queues.
         for _ in 0..4 {
             proxy.get().unwrap();
@@ -388,7 +411,7 @@ fn a_killed_worker_is_replaced_and_no_connection_refused() {
 fn a_worker_that_cannot_start_ends_the_master() {
     let dir = directory("fails");
     std::fs::create_dir_all(&dir).unwrap();
-    let text = config(&dir, free(), server(), "  chroot /nowhere/at/all\n");
+    let text = config(&dir, free(), server().address, "  chroot /nowhere/at/all\n");
     std::fs::write(dir.join("proxy.cfg"), text).unwrap();
     for flags in [&["-W", "-db"][..], &["-db"], &["-D"], &["-D", "-W"]] {
         let mut child = spawn(Path::new(env!("CARGO_BIN_EXE_evenkeel")), &dir, flags, |_| {});
@@ -483,7 +506,7 @@ fn the_runtime_api_answers() {
         assert_eq!(row(name).len(), header.split(',').count(), "{name}");
         assert_eq!(row(name)[place("hrsp_2xx")], "1", "{name}");
     }
-    assert_eq!(row("s1")[place("addr")], proxy.server.to_string());
+    assert_eq!(row("s1")[place("addr")], proxy.server.address.to_string());
     assert_eq!(row("s1")[place("status")], "no check");
     let info = ask(&socket, "show info").unwrap();
     assert!(info.contains(&format!("\nPid: {}\n", proxy.child.id())), "{info}");
@@ -532,4 +555,60 @@ fn the_masters_socket_shows_and_reloads() {
     let answer = ask(&socket, "reload").unwrap();
     assert!(answer.starts_with("Success=0\n--\n") && answer.contains("parsing [proxy.cfg:1]"), "{answer}");
     assert!(ask(&socket, "@1 show info").unwrap().contains("known but not served yet"));
+}
+
+#[test]
+fn an_inherited_socket_is_served_and_survives() {
+    use std::os::fd::AsRawFd as _;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    nix::fcntl::fcntl(&listener, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+    let dir = directory("inherited");
+    std::fs::create_dir_all(&dir).unwrap();
+    let text = config(&dir, address, server().address, "")
+        .replace(&format!("bind {address}"), "bind \"fd@${LISTEN}\"");
+    std::fs::write(dir.join("proxy.cfg"), text).unwrap();
+    let mut child = spawn(Path::new(env!("CARGO_BIN_EXE_evenkeel")), &dir, &["-W", "-db"], |command| {
+        command.env("LISTEN", listener.as_raw_fd().to_string());
+    });
+    drop(listener);
+    let said = || std::fs::read_to_string(dir.join("stderr")).unwrap();
+    until("it serves", || said().contains("Loading success."));
+    get(address).unwrap();
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGUSR2).unwrap();
+    until("it serves again", || said().matches("Loading success.").count() == 2);
+    until("the old worker is gone", || children(child.id()).len() == 1);
+    get(address).unwrap();
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(wait(&mut child, &dir).code(), Some(0));
+    assert!(TcpStream::connect(address).is_err());
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn privileges_are_given_up_by_the_worker_only() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not root: nothing to give up, only the refusal is tested");
+        return;
+    }
+    let jail = directory("jail");
+    std::fs::create_dir_all(&jail).unwrap();
+    let global = format!("  chroot {}\n  user nobody\n  group nogroup\n", jail.display());
+    let proxy = Proxy::start("privileges", &["-W", "-db"], &global);
+    let status = |pid: u32, field: &str| -> String {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        text.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim().to_owned()
+    };
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap().uid;
+    let [worker] = proxy.workers()[..] else { panic!("one worker") };
+    assert_eq!(status(worker, "Uid:"), [nobody.to_string().as_str(); 4].join("\t"));
+    assert_eq!(status(worker, "Groups:"), "");
+    assert_eq!(status(worker, "NoNewPrivs:"), "1");
+    assert_eq!(std::fs::read_link(format!("/proc/{worker}/root")).unwrap(), jail);
+    assert_eq!(status(proxy.child.id(), "Uid:"), "0\t0\t0\t0");
+    // A worker without privileges can be replaced, for the master has kept its own.
+    proxy.signal(Signal::SIGUSR2);
+    until("the new worker serves", || proxy.said_times("Loading success.") == 2);
+    proxy.get().unwrap();
+    std::fs::remove_dir_all(&jail).unwrap();
 }

@@ -3,8 +3,8 @@
 
 use crate::head::Flags;
 use crate::target::{is_default_port, port, without_port};
-use crate::token::{eq_ignore_case, list, list_has};
-use crate::{Edits, FieldAt, Fields, Framing, RequestHead, ResponseHead, Version};
+use crate::token::{eq_ignore_case, is_name, list, list_has};
+use crate::{Edits, Field, FieldAt, Fields, Framing, RequestHead, ResponseHead, Version};
 
 /// `option httpclose`, `http-server-close` and `http-keep-alive`, as one proxy's setting for both sides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,34 +113,40 @@ fn strip(fields: &Fields, flags: Flags, buf: &[u8], edits: &mut Edits) {
         return;
     }
     let upgrades = flags.has(Flags::CONNECTION_UPGRADE) && flags.has(Flags::UPGRADE);
-    let trailers = fields.find_all(buf, b"te").any(|value| list_has(value, b"trailers"));
-    for (index, (name, value)) in fields.pairs(buf).enumerate() {
+    let te = |field: &&Field| field.name.len() == 2 && is_name(field.name.of(buf), b"te");
+    let trailers = fields.iter().filter(te).any(|field| list_has(field.value.of(buf), b"trailers"));
+    for (index, field) in fields.iter().enumerate() {
+        // Most fields are none of these by their length.
+        if !matches!(field.name.len(), 2 | 7 | 10 | 16) {
+            continue;
+        }
+        let (name, value) = (field.name.of(buf), field.value.of(buf));
         let at = FieldAt::Received(index);
         let kept = |keep: &dyn Fn(&[u8]) -> bool| {
             let members: Vec<&[u8]> = list(value).filter(|member| keep(member)).collect();
             members.join(&b", "[..])
         };
         let new = match name.len() {
-            2 if eq_ignore_case(name, b"te") => {
+            2 if is_name(name, b"te") => {
                 if trailers && list_has(value, b"trailers") {
                     b"trailers".to_vec()
                 } else {
                     Vec::new()
                 }
             }
-            7 if eq_ignore_case(name, b"upgrade") => {
+            7 if is_name(name, b"upgrade") => {
                 if upgrades {
                     kept(&|protocol| !eq_ignore_case(protocol, b"h2c") && !eq_ignore_case(protocol, b"h2"))
                 } else {
                     Vec::new()
                 }
             }
-            10 if eq_ignore_case(name, b"connection") => kept(&|option| {
+            10 if is_name(name, b"connection") => kept(&|option| {
                 (upgrades && eq_ignore_case(option, b"upgrade"))
                     || (trailers && eq_ignore_case(option, b"te"))
             }),
-            10 if eq_ignore_case(name, b"keep-alive") => Vec::new(),
-            16 if eq_ignore_case(name, b"proxy-connection") => Vec::new(),
+            10 if is_name(name, b"keep-alive") => Vec::new(),
+            16 if is_name(name, b"proxy-connection") => Vec::new(),
             _ => continue,
         };
         if new.is_empty() {
@@ -175,10 +181,7 @@ fn take_options(fields: &Fields, flags: Flags, buf: &[u8], edits: &mut Edits) ->
         return found;
     }
     let mut changes = Vec::new();
-    for field in edits.fields(fields, buf) {
-        if field.name.len() != 10 || !eq_ignore_case(field.name, b"connection") {
-            continue;
-        }
+    for field in edits.connection_fields(fields, buf) {
         let mut rest: Vec<&[u8]> = Vec::new();
         let mut changed = false;
         for option in list(field.value) {

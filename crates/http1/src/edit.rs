@@ -1,4 +1,4 @@
-use crate::token::is_token;
+use crate::token::{is_name, is_token};
 use crate::{Fields, RequestHead, ResponseHead, Sink, Span, Version};
 
 /// Where a field stands in an edited head.
@@ -229,7 +229,27 @@ impl Edits {
 
     /// The fields after the changes.
     pub fn fields<'a>(&'a self, fields: &'a Fields, buf: &'a [u8]) -> impl Iterator<Item = FieldRef<'a>> {
-        let received = fields.iter().enumerate().filter_map(|(index, field)| {
+        self.chosen(fields, buf, |_| true)
+    }
+
+    /// The Connection fields after the changes.
+    pub(crate) fn connection_fields<'a>(
+        &'a self,
+        fields: &'a Fields,
+        buf: &'a [u8],
+    ) -> impl Iterator<Item = FieldRef<'a>> {
+        self.chosen(fields, buf, |name| name.len() == 10).filter(|field| is_name(field.name, b"connection"))
+    }
+
+    /// The fields after the changes, of those whose name's place is `wanted`: no other is looked at.
+    fn chosen<'a>(
+        &'a self,
+        fields: &'a Fields,
+        buf: &'a [u8],
+        wanted: impl Fn(Span) -> bool + Copy,
+    ) -> impl Iterator<Item = FieldRef<'a>> {
+        let received = fields.iter().enumerate().filter(move |(_, field)| wanted(field.name));
+        let received = received.filter_map(|(index, field)| {
             let value = match self.slots.get(index).copied().unwrap_or_default() {
                 Slot::Keep => field.value.of(buf),
                 Slot::Value(value) => value.of(&self.text),
@@ -237,8 +257,9 @@ impl Edits {
             };
             Some(FieldRef { name: field.name.of(buf), value, at: FieldAt::Received(index) })
         });
+        let added = self.added.iter().enumerate();
         let added =
-            self.added.iter().enumerate().filter(|(_, added)| !added.removed).map(|(index, added)| {
+            added.filter(move |(_, added)| !added.removed && wanted(added.name)).map(|(index, added)| {
                 let (name, value) = (added.name.of(&self.text), added.value.of(&self.text));
                 FieldRef { name, value, at: FieldAt::Added(index) }
             });

@@ -1,7 +1,7 @@
 //! What request and response heads have in common: the field index, and the fields that frame the message.
 
 use crate::scan::{FieldScanner, Scanned};
-use crate::token::{eq_ignore_case, is_plain_name, list};
+use crate::token::{eq_ignore_case, is_name, is_plain_name, list};
 use crate::{Field, Fields, HeadError, HeadErrorKind, Limits, NamePolicy, Span, Strictness};
 
 /// Facts gathered from the fields, as a set of bits.
@@ -119,30 +119,30 @@ impl Head {
         let value = field.value.of(buf);
         // The length sorts out nearly all names before any letter is compared.
         let keep = match name.len() {
-            2 if eq_ignore_case(name, b"te") => {
+            2 if is_name(name, b"te") => {
                 self.flags.set(Flags::HOP);
                 true
             }
-            4 if side == Side::Request && eq_ignore_case(name, b"host") => self.host(buf, field)?,
-            6 if side == Side::Request && eq_ignore_case(name, b"expect") => {
+            4 if side == Side::Request && is_name(name, b"host") => self.host(buf, field)?,
+            6 if side == Side::Request && is_name(name, b"expect") => {
                 if eq_ignore_case(value, b"100-continue") {
                     self.flags.set(Flags::EXPECT_CONTINUE);
                 }
                 true
             }
-            7 if eq_ignore_case(name, b"upgrade") => {
+            7 if is_name(name, b"upgrade") => {
                 self.upgrade(value);
                 true
             }
-            10 if eq_ignore_case(name, b"connection") => {
+            10 if is_name(name, b"connection") => {
                 self.connection(value);
                 true
             }
-            10 if eq_ignore_case(name, b"keep-alive") => {
+            10 if is_name(name, b"keep-alive") => {
                 self.flags.set(Flags::HOP);
                 true
             }
-            14 if eq_ignore_case(name, b"content-length") => {
+            14 if is_name(name, b"content-length") => {
                 let exact = self.content_length(value, field.value.start)?;
                 let first = !self.flags.has(Flags::LENGTH);
                 self.flags.set(Flags::LENGTH);
@@ -152,23 +152,23 @@ impl Head {
                 }
                 first
             }
-            16 if eq_ignore_case(name, b"proxy-connection") => {
+            16 if is_name(name, b"proxy-connection") => {
                 self.flags.set(Flags::HOP);
                 true
             }
-            17 if eq_ignore_case(name, b"transfer-encoding") => {
+            17 if is_name(name, b"transfer-encoding") => {
                 self.transfer_encoding(value, field.value, side, strict)?;
                 let value = buf.get_mut(field.value.start as usize..field.value.end as usize);
                 value.unwrap_or_default().make_ascii_lowercase();
                 true
             }
-            17 if side == Side::Request && eq_ignore_case(name, b"sec-websocket-key") => {
+            17 if side == Side::Request && is_name(name, b"sec-websocket-key") => {
                 if value.len() == 24 {
                     self.flags.set(Flags::WEBSOCKET_KEY);
                 }
                 true
             }
-            20 if side == Side::Response && eq_ignore_case(name, b"sec-websocket-accept") => {
+            20 if side == Side::Response && is_name(name, b"sec-websocket-accept") => {
                 self.flags.set(Flags::WEBSOCKET_KEY);
                 true
             }

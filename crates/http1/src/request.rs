@@ -435,6 +435,11 @@ impl RequestHead {
 
 /// Offset of the first byte from `at` on that cannot belong to the version that starts at `start`.
 pub(crate) fn version_bytes(buf: &[u8], start: usize, mut at: usize) -> usize {
+    if let (true, Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'])) =
+        (at == start, buf.get(at..at + 8))
+    {
+        at += 8;
+    }
     while let Some(&byte) = buf.get(at) {
         let fits = match at - start {
             offset @ 0..5 => b"HTTP/".get(offset) == Some(&byte),

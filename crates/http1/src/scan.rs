@@ -11,7 +11,17 @@ use crate::{Field, HeadError, HeadErrorKind, Span};
 #[inline]
 pub(crate) fn skip_while(buf: &[u8], at: usize, class: impl Fn(u8) -> bool) -> usize {
     let rest = buf.get(at..).unwrap_or_default();
-    at + rest.iter().position(|b| !class(*b)).unwrap_or(rest.len())
+    let mut fours = rest.chunks_exact(4);
+    let mut skipped = 0;
+    for four in fours.by_ref() {
+        // One branch for four bytes; which of them it was is worked out once.
+        if !four.iter().fold(true, |all, b| all & class(*b)) {
+            return at + skipped + four.iter().position(|b| !class(*b)).unwrap_or_default();
+        }
+        skipped += 4;
+    }
+    let tail = fours.remainder();
+    at + skipped + tail.iter().position(|b| !class(*b)).unwrap_or(tail.len())
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -209,16 +219,16 @@ impl FieldScanner {
     fn whole_line(&mut self, buf: &[u8]) -> Option<Field> {
         let line = self.at;
         let name_end = skip_while(buf, line, is_token);
-        let value = name_end + 2;
-        if name_end == line || buf.get(name_end..value) != Some(b": ") {
-            return None;
-        }
-        let value_end = skip_value(buf, value);
-        let [.., last] = buf.get(value..value_end)? else { return None };
-        let [b'\r', b'\n', next, ..] = buf.get(value_end..)? else { return None };
         let blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
-        if blank(last) || blank(next) || buf.get(value).is_none_or(blank) {
-            return None;
+        match buf.get(name_end..)? {
+            [b':', b' ', first, ..] if name_end > line && !blank(first) => {}
+            _ => return None,
+        }
+        let value = name_end + 2;
+        let value_end = skip_value(buf, value);
+        match buf.get(value_end - 1..)? {
+            [last, b'\r', b'\n', next, ..] if value_end > value && !blank(last) && !blank(next) => {}
+            _ => return None,
         }
         self.at = value_end + 2;
         Some(Field {

@@ -1,3 +1,4 @@
+use crate::scan::skip_while;
 use crate::token::eq_ignore_case;
 use crate::{HeadErrorKind, Method};
 use std::ops::Range;
@@ -116,28 +117,5 @@ pub(crate) fn same_authority(scheme: Option<&[u8]>, target: &[u8], host: &[u8]) 
 /// `uri-host [ ":" port ]` of RFC 9110 section 7.2, by its bytes: no user information, no path, no space. Empty is
 /// allowed.
 pub(crate) fn is_authority(value: &[u8]) -> bool {
-    value.iter().all(|b| {
-        b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'-' | b'.'
-                    | b'_'
-                    | b'~'
-                    | b'%'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b','
-                    | b';'
-                    | b'='
-                    | b':'
-                    | b'['
-                    | b']'
-            )
-    })
+    skip_while(value, 0, crate::token::is_authority) == value.len()
 }

@@ -4,6 +4,7 @@ const TOKEN: u8 = 1;
 const NAME: u8 = 2;
 const TARGET: u8 = 4;
 const VALUE: u8 = 8;
+const AUTHORITY: u8 = 16;
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; i < 256")]
 const CLASS: [u8; 256] = {
@@ -41,6 +42,31 @@ const CLASS: [u8; 256] = {
         }
         if (b >= 0x20 && b != 0x7f) || b == b'\t' {
             table[i] |= VALUE;
+        }
+        if alnum
+            || matches!(
+                b,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+                    | b':'
+                    | b'['
+                    | b']'
+            )
+        {
+            table[i] |= AUTHORITY;
         }
         i += 1;
     }
@@ -81,6 +107,20 @@ pub const fn is_value(byte: u8) -> bool {
     is(byte, VALUE)
 }
 
+/// What `uri-host [ ":" port ]` may be made of.
+#[inline]
+pub(crate) const fn is_authority(byte: u8) -> bool {
+    is(byte, AUTHORITY)
+}
+
+/// Whether `name`, which is known to be a token, is `lower` whatever its case. Setting one bit makes letters of either case
+/// the same and, among token characters, takes no other one to a letter, a digit or `-`: no byte needs a branch.
+#[inline]
+pub(crate) fn is_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    <&[u8; N]>::try_from(name)
+        .is_ok_and(|name| name.iter().zip(lower).fold(0, |all, (a, b)| all | ((a | 0x20) ^ b)) == 0)
+}
+
 /// Equal but for the case of ASCII letters.
 #[must_use]
 #[inline]
@@ -109,4 +149,21 @@ pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[must_use]
 pub fn list_has(value: &[u8], token: &[u8]) -> bool {
     list(value).any(|member| eq_ignore_case(member, token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_as_without_the_trick() {
+        for byte in (0..=u8::MAX).filter(|byte| is_token(*byte)) {
+            for lower in (0..=u8::MAX).filter(|byte| is_plain_name(*byte) && !byte.is_ascii_uppercase()) {
+                assert_eq!(is_name(&[byte], &[lower]), eq_ignore_case(&[byte], &[lower]), "{byte} {lower}");
+            }
+        }
+        assert!(is_name(b"Content-Length", b"content-length"));
+        assert!(!is_name(b"Content-Lengt", b"content-length"));
+        assert!(!is_name(b"Content_Length", b"content-length"));
+    }
 }

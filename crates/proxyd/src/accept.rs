@@ -39,6 +39,17 @@ impl Admission {
     }
 }
 
+impl Admission {
+    /// The client has come: its presence may be the most there was.
+    fn confirm(&self) {
+        self.state.process.connections.note_max();
+        self.frontend.connections.note_max();
+        if let Some(listener) = self.frontend.listeners.get(self.bind) {
+            listener.connections.note_max();
+        }
+    }
+}
+
 impl Drop for Admission {
     fn drop(&mut self) {
         if let Some(listener) = self.frontend.listeners.get(self.bind) {
@@ -106,6 +117,7 @@ fn begin(
     peer: SockAddr,
     admission: Admission,
 ) {
+    admission.confirm();
     let now_ms = reactor::now().as_millis();
     worker.state.process.connection_rate.count(now_ms);
     frontend.session_rate.count(now_ms);

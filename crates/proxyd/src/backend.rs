@@ -21,6 +21,8 @@ pub struct Backend {
     pub rate: Rate,
     /// Streams waiting for a server, and the most there were.
     pub queue: Gauge,
+    /// How many have left the queue so far.
+    left_queue: AtomicU32,
     choice: Mutex<Choice>,
     /// Usable servers: those that are not backups, and backups.
     active: AtomicU32,
@@ -41,7 +43,8 @@ struct Waiter(Mutex<Waiting>);
 #[derive(Debug)]
 enum Waiting {
     For(Option<Waker>),
-    Given(usize),
+    /// This server, and the stream's position in the queue.
+    Given(usize, u32),
     Over,
 }
 
@@ -69,8 +72,8 @@ pub struct Slot {
 pub struct Ticket {
     proxy: Arc<Proxy>,
     waiter: Arc<Waiter>,
-    /// Streams that were before this one when it came.
-    pub before: u32,
+    /// How many had left the queue when this stream came.
+    left_before: u32,
 }
 
 struct ServersLoad<'a>(&'a [Server]);
@@ -106,6 +109,7 @@ impl Backend {
             streams: Gauge::default(),
             rate: Rate::default(),
             queue: Gauge::default(),
+            left_queue: AtomicU32::new(0),
             choice: Mutex::new(Choice {
                 balancer: Balancer::new(algorithm, &members, settings),
                 waiting: VecDeque::new(),
@@ -151,6 +155,12 @@ impl Backend {
         Some(picked)
     }
 
+    /// Counts a stream out of the queue; how many have left it now.
+    fn leave_queue(&self) -> u32 {
+        self.queue.leave();
+        self.left_queue.fetch_add(1, Relaxed) + 1
+    }
+
     /// Gives `server`'s freed place to the stream that waits longest, if one does.
     fn serve_queue(&self) {
         fence(SeqCst);
@@ -160,9 +170,11 @@ impl Backend {
                 return;
             }
             let Some(server) = self.pick(&mut choice, None) else { return };
+            // Counted before it is given: its taker may be faster than we are.
+            self.promise(server, 1);
             let given = std::iter::from_fn(|| choice.waiting.pop_front())
-                .inspect(|_| self.queue.leave())
-                .find_map(|waiter| waiter.give(server));
+                .map(|waiter| (waiter, self.leave_queue()))
+                .find_map(|(waiter, position)| waiter.give(server, position));
             match given {
                 Some(waker) => {
                     drop(choice);
@@ -170,8 +182,18 @@ impl Backend {
                         waker.wake();
                     }
                 }
-                None => self.leave(server, &mut choice),
+                None => {
+                    self.promise(server, u32::MAX);
+                    self.leave(server, &mut choice);
+                }
             }
+        }
+    }
+
+    /// Counts a place that was given but not taken yet; `u32::MAX` takes the count back.
+    fn promise(&self, server: usize, change: u32) {
+        if let Some(server) = self.servers.get(server) {
+            server.promised.fetch_add(change, Relaxed);
         }
     }
 
@@ -185,15 +207,15 @@ impl Backend {
 
 impl Waiter {
     /// Hands the server over; `None` when the stream no longer waits.
-    fn give(&self, server: usize) -> Option<Option<Waker>> {
+    fn give(&self, server: usize, left_queue: u32) -> Option<Option<Waker>> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *waiting {
             Waiting::For(waker) => {
                 let waker = waker.take();
-                *waiting = Waiting::Given(server);
+                *waiting = Waiting::Given(server, left_queue);
                 Some(waker)
             }
-            Waiting::Given(_) | Waiting::Over => None,
+            Waiting::Given(..) | Waiting::Over => None,
         }
     }
 }
@@ -209,13 +231,13 @@ pub fn choose(proxy: &Arc<Proxy>, avoid: Option<usize>) -> Chosen {
         return Chosen::None;
     }
     let waiter = Arc::new(Waiter(Mutex::new(Waiting::For(None))));
-    let before = backend.queue.get();
+    let left_before = backend.left_queue.load(Relaxed);
     backend.queue.enter();
     choice.waiting.push_back(Arc::clone(&waiter));
     drop(choice);
     // A slot freed between the pick and the push found no one waiting: look again.
     backend.serve_queue();
-    Chosen::Queued(Ticket { proxy: Arc::clone(proxy), waiter, before })
+    Chosen::Queued(Ticket { proxy: Arc::clone(proxy), waiter, left_before })
 }
 
 /// A place on this very server, when it is usable and not full.
@@ -229,14 +251,14 @@ pub fn choose_again(proxy: &Arc<Proxy>, server: usize) -> Option<Slot> {
 }
 
 impl Ticket {
-    /// Ready when a server was given.
-    pub fn poll_slot(&mut self, cx: &mut Context<'_>) -> Poll<Slot> {
+    /// Ready with a server and the stream's position in the queue: 1 when nobody left it meanwhile.
+    pub fn poll_slot(&mut self, cx: &mut Context<'_>) -> Poll<(Slot, u32)> {
         let mut waiting = self.waiter.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *waiting {
-            Waiting::Given(server) => {
-                let server = *server;
+            Waiting::Given(server, left_queue) => {
+                let (server, position) = (*server, left_queue.wrapping_sub(self.left_before));
                 *waiting = Waiting::Over;
-                Poll::Ready(Slot { proxy: Arc::clone(&self.proxy), server })
+                Poll::Ready((self.take(server), position))
             }
             Waiting::For(waker) => {
                 *waker = Some(cx.waker().clone());
@@ -245,10 +267,9 @@ impl Ticket {
             Waiting::Over => Poll::Pending,
         }
     }
-}
 
-impl Drop for Ticket {
-    fn drop(&mut self) {
+    /// Gives the place up; its position in the queue.
+    pub fn leave(&mut self) -> u32 {
         let before = {
             let mut waiting = self.waiter.0.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *waiting, Waiting::Over)
@@ -256,16 +277,28 @@ impl Drop for Ticket {
         let backend = &self.proxy.backend;
         match before {
             // A server was given but not taken: pass it on.
-            Waiting::Given(server) => drop(Slot { proxy: Arc::clone(&self.proxy), server }),
+            Waiting::Given(server, _) => drop(self.take(server)),
             Waiting::For(_) => {
                 let mut choice = backend.lock();
                 if let Some(at) = choice.waiting.iter().position(|w| Arc::ptr_eq(w, &self.waiter)) {
                     choice.waiting.remove(at);
-                    backend.queue.leave();
+                    backend.leave_queue();
                 }
             }
             Waiting::Over => {}
         }
+        backend.left_queue.load(Relaxed).wrapping_sub(self.left_before)
+    }
+
+    fn take(&self, server: usize) -> Slot {
+        self.proxy.backend.promise(server, u32::MAX);
+        Slot { proxy: Arc::clone(&self.proxy), server }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

@@ -6,7 +6,7 @@ use crate::state::Proxy;
 use crate::trace::{Cause, Trace};
 use crate::wait::{deadline, until};
 use ek_time::Duration;
-use haproxy_cfg::model::{Address, HttpReuse, PortOffset};
+use haproxy_cfg::model::{Address, Balance, HttpReuse, PortOffset};
 use reactor::{ConnectOptions, KeepAlive, SockAddr, Stream, Timer};
 use std::io;
 use std::net::SocketAddr;
@@ -97,7 +97,11 @@ pub async fn connect(
         }
         retries_left -= 1;
         trace.retries += 1;
-        if redispatch_is_due(config.options.redispatch, retries_left, config.retries) {
+        if redispatch_is_due(config.options.redispatch, retries_left, config.retries)
+            || config.options.redispatch.is_some()
+                && spreads(config.balance)
+                && backend.backend.usable().0 > 1
+        {
             counters.redispatches.add(1);
             worker.backend(backend).redispatches.add(1);
             drop(slot);
@@ -134,6 +138,11 @@ fn redispatch_is_due(interval: Option<i32>, left: u32, all: u32) -> bool {
     period != 0 && left.is_multiple_of(period)
 }
 
+/// Whether any server will do for the next attempt: with these algorithms a redispatch need not wait for the last retry.
+fn spreads(balance: Balance) -> bool {
+    matches!(balance, Balance::RoundRobin | Balance::StaticRoundRobin | Balance::Random(_))
+}
+
 /// A place on a server, waiting in the queue when all are full.
 async fn take_slot(
     session: &Session,
@@ -145,7 +154,6 @@ async fn take_slot(
         Chosen::Server(slot) => slot,
         Chosen::None => return Err(NO_SERVER),
         Chosen::Queued(mut ticket) => {
-            trace.backend_queue = ticket.before;
             let timeouts = &backend.config.timeouts;
             let limit = timeouts.queue.or(timeouts.connect);
             let abort = aborts_on_close(backend);
@@ -160,11 +168,19 @@ async fn take_slot(
                 }
             })
             .await;
-            match given {
-                Ok(Some(slot)) => slot,
-                Ok(None) => return Err(NoServer { cause: Cause(b'C', b'Q'), status: 503 }),
-                Err(_) => return Err(NoServer { cause: Cause(b's', b'Q'), status: 503 }),
+            let left = match given {
+                Ok(Some((slot, position))) => {
+                    trace.backend_queue = position;
+                    Ok(slot)
+                }
+                Ok(None) => Err(NoServer { cause: Cause(b'C', b'Q'), status: 503 }),
+                Err(_) => Err(NoServer { cause: Cause(b's', b'Q'), status: 503 }),
+            };
+            if left.is_err() {
+                trace.backend_queue = ticket.leave();
+                trace.marks.queue = Some(reactor::now());
             }
+            left?
         }
     };
     trace.marks.queue.get_or_insert_with(reactor::now);

@@ -123,17 +123,16 @@ impl Gauge {
         }
     }
 
-    /// One more unless there are `limit` already (0: no limit). Returns whether it was counted.
+    /// One more unless there are `limit` already (0: no limit). Returns whether it was counted. The most is not noted
+    /// yet, see [`Gauge::note_max`].
     pub fn try_enter(&self, limit: u32) -> bool {
-        if limit == 0 {
-            self.enter();
-            return true;
-        }
-        let entered = self.current.fetch_update(Relaxed, Relaxed, |n| (n < limit).then_some(n + 1));
-        if let Ok(before) = entered {
-            self.max.fetch_max(before + 1, Relaxed);
-        }
-        entered.is_ok()
+        let limit = if limit == 0 { u32::MAX } else { limit };
+        self.current.fetch_update(Relaxed, Relaxed, |n| (n < limit).then_some(n + 1)).is_ok()
+    }
+
+    /// Takes the present count for the most when it is. To be called when what entered has come to stay.
+    pub fn note_max(&self) {
+        self.max.fetch_max(self.get(), Relaxed);
     }
 
     /// One less.
@@ -219,6 +218,7 @@ mod tests {
         let gauge = Gauge::default();
         assert!(gauge.try_enter(2) && gauge.try_enter(2));
         assert!(!gauge.try_enter(2));
+        gauge.note_max();
         gauge.leave();
         assert!(gauge.try_enter(2));
         assert_eq!((gauge.get(), gauge.max()), (2, 2));

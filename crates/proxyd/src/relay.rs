@@ -71,7 +71,7 @@ enum Broken {
 #[derive(Clone, Copy, Debug)]
 struct Side {
     limit: Option<Duration>,
-    /// In force once this side has sent its end.
+    /// In force once either side has sent its end.
     fin_limit: Option<Duration>,
     active: Instant,
 }
@@ -142,14 +142,19 @@ impl<'a> Relay<'a> {
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(Cause::NONE),
             _ => {}
         }
-        let client = self.client.deadline(self.to_server.state != FlowState::Open);
-        let server = self.server.deadline(self.to_client.state != FlowState::Open);
+        let half_closed = [&self.to_server, &self.to_client].iter().any(|flow| flow.state != FlowState::Open);
+        let (client, server) = (self.client.deadline(half_closed), self.server.deadline(half_closed));
         let timer = &self.session.timer;
         timer.set([client, server].into_iter().flatten().min());
         if timer.poll_expired(cx).is_pending() {
             return Poll::Pending;
         }
-        let client_first = client.is_some_and(|c| server.is_none_or(|s| c <= s));
+        // Who has ended cannot be waited for: the other side is to blame.
+        let client_ended = self.to_server.state != FlowState::Open;
+        let client_first = match (client, server) {
+            (Some(client), Some(server)) => client < server || client == server && !client_ended,
+            (client, _) => client.is_some(),
+        };
         Poll::Ready(Cause(if client_first { b'c' } else { b's' }, b'D'))
     }
 }

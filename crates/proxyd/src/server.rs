@@ -22,6 +22,8 @@ pub struct Server {
     pub config: model::Server,
     /// Streams on it now (`scur`).
     pub streams: Gauge,
+    /// How many of them were given to waiting streams that have not taken their place yet.
+    pub promised: AtomicU32,
     /// Streams that began on it, a second.
     pub rate: Rate,
     /// Whether it takes traffic.
@@ -48,6 +50,7 @@ impl Server {
     pub fn new(config: model::Server) -> Self {
         Self {
             streams: Gauge::default(),
+            promised: AtomicU32::new(0),
             rate: Rate::default(),
             up: AtomicU8::new(1),
             admin: AtomicU8::new(u8::from(config.disabled)),
@@ -75,6 +78,11 @@ impl Server {
     /// Whether it takes traffic.
     pub fn usable(&self) -> bool {
         self.is_up() && self.admin() == Admin::Ready && self.weight.load(Relaxed) > 0
+    }
+
+    /// Streams that have taken their place on it (`%sc`).
+    pub fn taken(&self) -> u32 {
+        self.streams.get().saturating_sub(self.promised.load(Relaxed))
     }
 
     /// Whether `maxconn` is reached.

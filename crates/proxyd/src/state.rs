@@ -7,7 +7,7 @@ use crate::http::Pages;
 use ek_time::{Instant, WallTime};
 use haproxy_cfg::model;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// One generation of the configuration, running.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Process {
     pub gate: Gate,
     /// What the workers' log targets share: counts, and the descriptors written to.
     pub logs: Arc<crate::log::Outputs>,
+    /// Streams so far (`%rt`).
+    pub requests: AtomicU64,
     /// Set by a soft stop: no new connections, idle ones are closed.
     pub stopping: AtomicBool,
     /// When the process started serving.
@@ -64,6 +66,8 @@ pub struct Proxy {
     pub session_rate: Rate,
     /// Requests a second.
     pub request_rate: Rate,
+    /// Log lines of the frontend so far (`%lc`).
+    pub log_lines: AtomicU64,
     /// Where acceptors wait for [`Proxy::connections`].
     pub gate: Gate,
     /// The listeners, in the order of the section's binds.
@@ -101,6 +105,7 @@ impl State {
                 connection_rate: Rate::default(),
                 gate: Gate::default(),
                 logs: Arc::default(),
+                requests: AtomicU64::new(0),
                 stopping: AtomicBool::new(false),
                 started: reactor::now(),
                 started_at: reactor::wall(),
@@ -126,6 +131,7 @@ impl Proxy {
             connections: Gauge::default(),
             session_rate: Rate::default(),
             request_rate: Rate::default(),
+            log_lines: AtomicU64::new(0),
             gate: Gate::default(),
             pages: Pages::new(&config),
             listeners: std::iter::repeat_with(Listener::default).take(config.binds.len()).collect(),

@@ -17,7 +17,8 @@ pub async fn serve(session: Box<Session>) {
     trace.marks.request = Some(session.begin);
     trace.log_connect(&session);
     trace.cause = through(&session, &mut trace).await;
-    if trace.bytes_in > 0 || !session.frontend.config.options.dontlognull {
+    let silent = trace.bytes_in == 0 && session.stream.try_peek(&mut [0]).map_or(true, |n| n == 0);
+    if !silent || !session.frontend.config.options.dontlognull {
         trace.log(&session, None, false);
     }
     trace.count_bytes(&session);

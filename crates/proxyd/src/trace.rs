@@ -1,11 +1,13 @@
 //! What one stream leaves behind: its log line and its counts.
 
+use crate::server::Server;
 use crate::session::Session;
 use crate::state::Proxy;
 use ek_time::{Instant, WallTime};
 use haproxy_cfg::model::LogLine;
 use logformat::{Endpoint, Marks, NO_SERVER, Record};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Syslog levels of log lines.
 pub const LEVEL_INFO: u8 = 6;
@@ -54,6 +56,8 @@ pub struct Trace {
     pub backend_queue: u32,
     /// The unique id, when the frontend gives one.
     pub unique_id: Option<Vec<u8>>,
+    /// Its number in the process (`%rt`).
+    pub number: u64,
     /// The line was written already (`option logasap`).
     pub logged: bool,
     counted: (u64, u64),
@@ -78,6 +82,7 @@ impl Trace {
             redispatched: false,
             backend_queue: 0,
             unique_id: None,
+            number: 0,
             logged: false,
             counted: (0, 0),
         }
@@ -111,7 +116,8 @@ impl Trace {
         let mut line = session.worker.line.borrow_mut();
         line.clear();
         let mut renderer = session.worker.renderer.borrow_mut();
-        let record = self.record(session, request_line, early);
+        let mut record = self.record(session, request_line, early);
+        record.log_counter = frontend.log_lines.fetch_add(1, Relaxed);
         match (&config.log_line, &config.error_log_format) {
             (_, Some(format)) if failed => renderer.render(format, &record, &mut line),
             (LogLine::Format(format), _) => renderer.render(format, &record, &mut line),
@@ -162,12 +168,13 @@ impl Trace {
             process_connections: state.process.connections.get(),
             frontend_connections: frontend.connections.get(),
             backend_connections: backend.map_or(0, |b| b.backend.streams.get()),
-            server_connections: server.map_or(0, |s| s.streams.get()),
+            server_connections: server.map_or(0, Server::taken),
             retries: self.retries,
             redispatched: self.redispatched,
             backend_queue: self.backend_queue,
             request_line,
             unique_id: self.unique_id.as_deref(),
+            request_counter: self.number,
             pid: std::process::id(),
             hostname: &state.process.hostname,
             ..Record::default()

@@ -32,7 +32,6 @@ pub struct Worker {
     #[expect(clippy::vec_box, reason = "exchanges hold them boxed; they are handed over, not copied")]
     scratch: RefCell<Vec<Box<Scratch>>>,
     sessions: RefCell<Sessions>,
-    requests: Cell<u64>,
 }
 
 /// The wakers of the tasks that serve clients, so that idle ones can be told to end.
@@ -59,7 +58,6 @@ impl Worker {
             line: RefCell::default(),
             scratch: RefCell::default(),
             sessions: RefCell::default(),
-            requests: Cell::new(0),
         })
     }
 
@@ -99,13 +97,6 @@ impl Worker {
     #[expect(clippy::indexing_slicing, reason = "one entry for each proxy")]
     pub fn sinks(&self, proxy: &Proxy) -> &Rc<Sinks> {
         &self.sinks[proxy.index]
-    }
-
-    /// The next request's number on this worker.
-    pub fn next_request(&self) -> u64 {
-        let n = self.requests.get();
-        self.requests.set(n + 1);
-        n
     }
 
     /// Memory for one exchange.

@@ -30,4 +30,4 @@ pub mod transcript;
 use std::time::Duration;
 
 /// How long anything may take before it counts as stuck. Generous: the machine may be busy.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(8);

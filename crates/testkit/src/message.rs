@@ -92,7 +92,7 @@ pub fn find(bytes: &[u8], from: usize, side: Side) -> Found {
     }
     let looks = match side {
         Side::Response { .. } => b"HTTP/".iter().zip(rest).all(|(a, b)| a == b),
-        Side::Request => rest[0].is_ascii_uppercase(),
+        Side::Request => rest[0].is_ascii_alphabetic(),
     };
     if !looks {
         return Found::Other;

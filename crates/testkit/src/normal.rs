@@ -51,7 +51,7 @@ fn stream(bytes: &[u8], side: impl Fn(usize) -> Side) -> Vec<u8> {
 fn partial(bytes: &[u8]) -> Vec<u8> {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
     let mut out = Vec::new();
-    if bytes.starts_with(b"HTTP/") || bytes.first().is_some_and(u8::is_ascii_uppercase) {
+    if bytes.starts_with(b"HTTP/") || bytes.first().is_some_and(u8::is_ascii_alphabetic) {
         head(&mut out, &bytes[..end]);
         let chunked = message::field(&bytes[..end], "transfer-encoding").is_some();
         if chunked && end < bytes.len() {

@@ -3,13 +3,20 @@
 use std::fmt::Write as _;
 
 const WIDTH: usize = 76;
+/// Lines shown from the first that differs on.
+const SHOWN: usize = 16;
 
 /// Two lists of lines beside each other; lines that differ carry a `!`.
 pub fn side_by_side(left: (&str, &[String]), right: (&str, &[String])) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "    {:<WIDTH$} | {}", left.0, right.0);
     let count = left.1.len().max(right.1.len());
+    let first = (0..count).find(|&i| left.1.get(i) != right.1.get(i)).unwrap_or(0);
     for i in 0..count {
+        if i >= first + SHOWN {
+            let _ = writeln!(out, "    … {} lines more", count - i);
+            break;
+        }
         let (l, r) = (left.1.get(i), right.1.get(i));
         let mark = if l == r { ' ' } else { '!' };
         let text = |line: Option<&String>| line.map_or("~", String::as_str).to_owned();

@@ -96,7 +96,10 @@ impl Transcript {
     fn raw(&self, part: Part) -> Vec<u8> {
         match part {
             Part::Client => self.clients.iter().flat_map(|c| c.bytes.clone()).collect(),
-            Part::Server => self.servers.iter().flat_map(|(_, r)| r.bytes.clone()).collect(),
+            Part::Server => {
+                let all: Vec<&[u8]> = self.servers.iter().map(|(_, r)| r.bytes.as_slice()).collect();
+                all.join(&b"\n[next connection]\n"[..])
+            }
             Part::Log => self.logs.join("\n").into_bytes(),
         }
     }

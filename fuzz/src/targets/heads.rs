@@ -6,7 +6,7 @@ use http1::{
 };
 
 /// Up to here every split in two is tried; beyond, some.
-const EVERY_SPLIT: usize = 160;
+const EVERY_SPLIT: usize = 64;
 /// Room for what writing adds.
 const ROOMY: Limits = Limits { max_fields: 1 << 20, max_bytes: 1 << 20 };
 

@@ -17,6 +17,7 @@ use std::future::{Future, poll_fn};
 use std::io::IoSlice;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
 /// What becomes of the client's connection.
@@ -99,11 +100,14 @@ impl<'s> Exchange<'s> {
         let line = self.scratch.request.start_line(self.buffer.data());
         let kept = line.get(..worker.state.config.global.tune.http_logurilen as usize).unwrap_or(line);
         self.scratch.request_line.extend_from_slice(kept);
-        let number = worker.next_request();
+        self.trace.number = worker.state.process.requests.fetch_add(1, Relaxed);
         worker.frontend(&session.frontend).requests.add(1);
         session.frontend.request_rate.count(reactor::now().as_millis());
 
-        let backend = self.choose_backend()?;
+        let Some(backend) = self.choose_backend() else {
+            self.buffer.consume(head_len);
+            return Err(Stop::answer(Cause(b'S', b'C'), 503));
+        };
         worker.backend(&backend).sessions.add(1);
         worker.backend(&backend).requests.add(1);
         worker.backend(&backend).chosen.add(1);
@@ -111,19 +115,18 @@ impl<'s> Exchange<'s> {
         self.trace.backend = Some(Arc::clone(&backend));
         self.trace.log_connect(session);
         let _stay = backend.backend.stay();
-        self.edit_request(&backend, number);
+        self.edit_request(&backend);
         self.buffer.consume(head_len);
         self.with_server(&backend).await
     }
 
-    fn choose_backend(&self) -> Result<Arc<Proxy>, Stop> {
+    fn choose_backend(&self) -> Option<Arc<Proxy>> {
         let frontend = &self.session.frontend;
         match frontend.config.default_backend {
             Some(index) => self.session.worker.state.proxies.get(index).map(Arc::clone),
             None if frontend.config.kind.is_backend() => Some(Arc::clone(frontend)),
             None => None,
         }
-        .ok_or(Stop::answer(Cause(b'S', b'C'), 503))
     }
 
     /// Finds a server and lets it answer; a kept connection that was closed meanwhile is replaced once.
@@ -228,15 +231,14 @@ impl<'s> Exchange<'s> {
 
             let (mut upload, mut download) = (pin!(upload), pin!(download));
             poll_fn(|cx| {
-                if upload_end.is_none() {
-                    if let Poll::Ready(end) = upload.as_mut().poll(cx) {
+                if upload_end.is_none()
+                    && let Poll::Ready(end) = upload.as_mut().poll(cx) {
                         upload_end = Some(end);
                         answer_by.set(answer_limit.map(|span| reactor::now() + span));
                         if let Some(stop) = end.err().and_then(upload_failed) {
                             return Poll::Ready(Err(stop));
                         }
                     }
-                }
                 download.as_mut().poll(cx)
             })
             .await
@@ -288,6 +290,7 @@ impl<'s> Exchange<'s> {
         };
         let unparsed = outcome.err().is_some_and(|stop| stop.unparsed);
         if unparsed {
+            self.trace.number = session.worker.state.process.requests.fetch_add(1, Relaxed);
             session.worker.frontend(&session.frontend).request_errors.add(1);
         }
         let line = (!unparsed).then_some(self.scratch.request_line.as_slice());
@@ -295,11 +298,10 @@ impl<'s> Exchange<'s> {
         self.trace.count_bytes(session);
         let Self { scratch, buffer, session, .. } = self;
         session.worker.put_scratch(scratch);
-        if let Next::Request(kept) = &mut next {
-            if !buffer.is_empty() {
+        if let Next::Request(kept) = &mut next
+            && !buffer.is_empty() {
                 *kept = Some(buffer);
             }
-        }
         next
     }
 
@@ -317,15 +319,15 @@ impl<'s> Exchange<'s> {
         }
         let request = &self.scratch.request;
         let head_only = request.known_method() == http1::Method::Head;
-        let wish =
-            request.framing() == Framing::None && request.keep_alive() && !session.worker.state.stopping();
+        let whole = skip_body(request.framing(), &mut self.buffer);
+        let wish = whole && request.keep_alive() && !session.worker.state.stopping();
         let mut keep = wish;
         let mut out = Vec::new();
         let backend = self.trace.backend.as_deref();
         reply::page(session, backend, stop.status, |page| {
             keep = wish && !page.closes();
             page.write(request.version(), !keep, head_only, &mut out);
-            self.trace.bytes_out = account::page(page, head_only);
+            self.trace.bytes_out += account::page(page, head_only);
         });
         self.trace.status = i32::from(stop.status);
         session.worker.frontend(&session.frontend).responses.count(stop.status);
@@ -340,6 +342,21 @@ impl<'s> Exchange<'s> {
             Ok(()) => Next::Linger,
             Err(_) => Next::Close,
         }
+    }
+}
+
+/// Takes a body out of the buffer that nobody is going to read; whether it was there to its end.
+fn skip_body(framing: Framing, buffer: &mut Buffer) -> bool {
+    match framing {
+        Framing::None => true,
+        Framing::Length(n) => {
+            let there = usize::try_from(n).ok().filter(|&n| n <= buffer.data().len());
+            if let Some(n) = there {
+                buffer.consume(n);
+            }
+            there.is_some()
+        }
+        _ => false,
     }
 }
 

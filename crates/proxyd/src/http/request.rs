@@ -53,7 +53,7 @@ impl Exchange<'_> {
     }
 
     /// Lays the edits over the head that make it fit for the server.
-    pub(super) fn edit_request(&mut self, backend: &Proxy, request_number: u64) {
+    pub(super) fn edit_request(&mut self, backend: &Proxy) {
         let keep = Keeps::of(&self.session.frontend, backend).server;
         let (session, trace) = (&self.session, &mut self.trace);
         let scratch = &mut *self.scratch;
@@ -63,8 +63,7 @@ impl Exchange<'_> {
         let frontend = &session.frontend.config;
         if let Some(format) = &frontend.unique_id_format {
             let mut id = Vec::new();
-            let mut record = trace.record(session, Some(&scratch.request_line), false);
-            record.request_counter = request_number;
+            let record = trace.record(session, Some(&scratch.request_line), false);
             format.render(&record, &mut id);
             if let Some(header) = &frontend.unique_id_header {
                 edits.append(header.as_bytes(), &id);

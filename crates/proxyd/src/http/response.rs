@@ -80,7 +80,14 @@ impl Responder<'_> {
             && !matches!(framing, Framing::UntilClose | Framing::Tunnel);
         buffer.consume(head_len);
         if session.frontend.config.options.logasap {
+            let there = match framing {
+                Framing::Length(n) => n.min(buffer.data().len() as u64),
+                Framing::UntilClose => buffer.data().len() as u64,
+                _ => 0,
+            };
+            self.trace.bytes_out += there;
             self.trace.log(session, Some(&scratch.request_line), true);
+            self.trace.bytes_out -= there;
         }
 
         let (mut left, framed) = body_plan(framing, scratch.request.version());
@@ -186,6 +193,7 @@ impl Responder<'_> {
             return Ok(());
         }
         let edits = &mut self.scratch.response_edits;
+        self.trace.bytes_out += account::response_head(&self.scratch.response, buffer.data());
         HopByHop::strip_response(&self.scratch.response, buffer.data(), edits);
         let mut out = Vec::new();
         edits.write_response(&self.scratch.response, buffer.data(), &mut out);
