@@ -138,11 +138,12 @@ fn quiet(stream: &Stream) -> bool {
     !stream.peer_closed() && stream.try_peek(&mut [0]).is_err_and(nothing)
 }
 
-/// Looks over `worker`'s idle connections for as long as it serves.
+/// Looks over `worker`'s idle connections, and its memory, for as long as it serves.
 pub async fn keep_tidy(worker: Rc<crate::worker::Worker>) {
     while !worker.state.stopping() {
         reactor::sleep_until(reactor::now() + SWEEP_EVERY).await;
         worker.pool.sweep(reactor::now());
+        worker.give_back_memory();
     }
     worker.pool.clear();
 }

@@ -77,7 +77,10 @@ impl Client {
                 Ok(read) => self.bytes.extend_from_slice(&chunk[..read]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    panic!("a client waits in vain for the end; it has {:?}", String::from_utf8_lossy(&self.bytes))
+                    panic!(
+                        "a client waits in vain for the end; it has {:?}",
+                        String::from_utf8_lossy(&self.bytes)
+                    )
                 }
                 Err(_) => return self.bytes,
             }

@@ -146,7 +146,11 @@ impl Proxy {
         let header = lines.next().unwrap().trim_start_matches("# ");
         let place = header.split(',').position(|name| name == field).unwrap();
         let row = lines.find(|line| line.starts_with(&format!("{section},{server},")));
-        row.unwrap_or_else(|| panic!("no {section}/{server} in {answer}")).split(',').nth(place).unwrap().to_owned()
+        row.unwrap_or_else(|| panic!("no {section}/{server} in {answer}"))
+            .split(',')
+            .nth(place)
+            .unwrap()
+            .to_owned()
     }
 
     /// All that is counted as present: connections, streams on servers, streams that wait.
@@ -187,7 +191,11 @@ impl Proxy {
             if present.is_empty() && held.descriptors <= before.descriptors + KEPT {
                 return held;
             }
-            assert!(Instant::now() < end, "it does not settle: {present:?}, {held:?} after {before:?}\n{}", self.said());
+            assert!(
+                Instant::now() < end,
+                "it does not settle: {present:?}, {held:?} after {before:?}\n{}",
+                self.said()
+            );
             std::thread::sleep(std::time::Duration::from_millis(20));
             present = self.present();
         }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use testkit::proc::allow_descriptors;
 
 const CONFIG: &str = "\
+    maxconn {maxconn}
     tune.sndbuf.client 16k
     tune.rcvbuf.server 16k
 defaults
@@ -95,8 +96,8 @@ fn slow_clients_cost_little_and_all_end() {
     allow_descriptors(2 * all as u64 + 150);
     let server = server();
     let limit = if crate::full() { "20s" } else { "8s" };
-    let proxy =
-        Proxy::start(&CONFIG.replace("{s1}", &server.address.to_string()).replace("{limit}", limit));
+    let config = CONFIG.replace("{s1}", &server.address.to_string()).replace("{limit}", limit);
+    let proxy = Proxy::start(&config.replace("{maxconn}", &(all + 20).to_string()));
     let good = Good::start(&proxy);
     std::thread::sleep(Duration::from_millis(if crate::full() { 2_000 } else { 200 }));
     let idle = good.end();

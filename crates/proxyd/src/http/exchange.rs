@@ -80,19 +80,24 @@ struct Done {
 }
 
 impl<'s> Exchange<'s> {
-    /// Serves the request whose first bytes are in `buffer`.
-    pub(super) async fn run(session: &'s mut Session, buffer: Buffer) -> Next {
+    /// The exchange that begins with the first bytes of a request.
+    pub(super) fn begin(session: &'s Session, buffer: Buffer) -> Self {
         let mut trace = Trace::new(session.begin, session.accepted);
         trace.marks.idle = Some(reactor::now().since(session.begin).as_millis() as u32);
         trace.request_started = reactor::wall();
-        let scratch = session.worker.take_scratch();
-        let mut exchange = Self { session, trace, scratch, buffer };
-        let outcome = exchange.steps().await;
-        exchange.finish(outcome).await
+        Self { session, trace, scratch: session.worker.take_scratch(), buffer }
     }
 
-    async fn steps(&mut self) -> Result<Done, Stop> {
-        let head_len = self.read_head().await?;
+    /// Serves the request whose head was read, or answers why it could not be.
+    pub(super) async fn run(mut self, head: Result<usize, Stop>) -> Next {
+        let outcome = match head {
+            Ok(head_len) => self.steps(head_len).await,
+            Err(stop) => Err(stop),
+        };
+        self.finish(outcome).await
+    }
+
+    async fn steps(&mut self, head_len: usize) -> Result<Done, Stop> {
         let session = self.session;
         let worker = &session.worker;
         self.trace.marks.request = Some(reactor::now());
@@ -232,13 +237,14 @@ impl<'s> Exchange<'s> {
             let (mut upload, mut download) = (pin!(upload), pin!(download));
             poll_fn(|cx| {
                 if upload_end.is_none()
-                    && let Poll::Ready(end) = upload.as_mut().poll(cx) {
-                        upload_end = Some(end);
-                        answer_by.set(answer_limit.map(|span| reactor::now() + span));
-                        if let Some(stop) = end.err().and_then(upload_failed) {
-                            return Poll::Ready(Err(stop));
-                        }
+                    && let Poll::Ready(end) = upload.as_mut().poll(cx)
+                {
+                    upload_end = Some(end);
+                    answer_by.set(answer_limit.map(|span| reactor::now() + span));
+                    if let Some(stop) = end.err().and_then(upload_failed) {
+                        return Poll::Ready(Err(stop));
                     }
+                }
                 download.as_mut().poll(cx)
             })
             .await
@@ -299,9 +305,10 @@ impl<'s> Exchange<'s> {
         let Self { scratch, buffer, session, .. } = self;
         session.worker.put_scratch(scratch);
         if let Next::Request(kept) = &mut next
-            && !buffer.is_empty() {
-                *kept = Some(buffer);
-            }
+            && !buffer.is_empty()
+        {
+            *kept = Some(buffer);
+        }
         next
     }
 

@@ -52,8 +52,8 @@ pub(super) struct Responder<'a> {
 impl Responder<'_> {
     /// Reads the response and sends it to the client.
     pub(super) async fn run(mut self) -> Result<Download, Stop> {
-        let bufsize = self.session.worker.state.config.global.tune.bufsize as usize;
-        let mut buffer = Buffer::take(bufsize.max(RESPONSE_BUFFER));
+        // None is held while the server thinks.
+        let mut buffer = Buffer::take(0);
         let Some(head_len) = self.read_head(&mut buffer).await? else { return Ok(Download::Stale) };
         let session = self.session;
         let status = self.scratch.response.status();
@@ -145,8 +145,11 @@ impl Responder<'_> {
                     Err(_) => return Err(self.failed(Cause(b'P', b'H'), 502)),
                 }
             }
-            buffer.compact();
             self.wait_readable().await?;
+            if buffer.size() == 0 {
+                *buffer = Buffer::take((tune.bufsize as usize).max(RESPONSE_BUFFER));
+            }
+            buffer.compact();
             match read_into(&self.server.stream, buffer) {
                 Ok(0) if untouched && self.server.reused => return Ok(None),
                 Ok(0) => return Err(self.failed(Cause(b'S', b'H'), 502)),
