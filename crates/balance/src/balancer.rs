@@ -128,9 +128,11 @@ impl Balancer {
     /// With `static-rr`, when `weight` is neither zero nor the server's initial weight.
     pub fn set_weight(&mut self, server: usize, weight: u32) -> Result<(), StaticWeights> {
         if let Order::Spread(spread) = &self.order
-            && weight != 0 && weight != spread.initial(server) {
-                return Err(StaticWeights);
-            }
+            && weight != 0
+            && weight != spread.initial(server)
+        {
+            return Err(StaticWeights);
+        }
         self.change(server, self.roster.up(server), weight);
         Ok(())
     }

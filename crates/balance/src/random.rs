@@ -43,10 +43,11 @@ impl Weights {
         let mut step = self.sums.len().checked_ilog2().map_or(0, |log| 1usize << log);
         while step != 0 {
             if let Some(&sum) = self.sums.get(server + step - 1)
-                && sum <= point {
-                    point -= sum;
-                    server += step;
-                }
+                && sum <= point
+            {
+                point -= sum;
+                server += step;
+            }
             step >>= 1;
         }
         server

@@ -11,6 +11,7 @@ use reactor::{ConnectOptions, KeepAlive, SockAddr, Stream, Timer};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Context;
 
 /// A stream's connection to a server.
 pub struct ServerSide {
@@ -156,12 +157,11 @@ async fn take_slot(
         Chosen::Queued(mut ticket) => {
             let timeouts = &backend.config.timeouts;
             let limit = timeouts.queue.or(timeouts.connect);
-            let abort = aborts_on_close(backend);
             let given = until(&session.timer, deadline(limit), |cx| {
                 if let std::task::Poll::Ready(slot) = ticket.poll_slot(cx) {
                     return std::task::Poll::Ready(Some(slot));
                 }
-                if abort && client_gone(session, cx) {
+                if client_gone(session, backend, cx) {
                     std::task::Poll::Ready(None)
                 } else {
                     std::task::Poll::Pending
@@ -187,16 +187,14 @@ async fn take_slot(
     Ok(slot)
 }
 
-/// Whether a stream of this backend ends when its client closes while it waits (`option abortonclose`; in HTTP mode
-/// on unless switched off).
-pub fn aborts_on_close(backend: &Proxy) -> bool {
-    let http = backend.config.mode == haproxy_cfg::model::Mode::Http;
-    backend.config.options.abortonclose.unwrap_or(http)
-}
-
-/// Whether the client has closed its side; the task is woken when it does.
-pub fn client_gone(session: &Session, cx: &mut std::task::Context<'_>) -> bool {
-    session.stream.poll_peer_closed(cx).is_ready()
+/// Whether nobody waits for the answer any more: the client's connection broke or, under `option abortonclose`, the
+/// client has ended its side. The task is woken when that happens.
+pub fn client_gone(session: &Session, backend: &Proxy, cx: &mut Context<'_>) -> bool {
+    if backend.config.options.abortonclose == Some(true) {
+        session.stream.poll_peer_closed(cx).is_ready()
+    } else {
+        session.stream.poll_broken(cx).is_ready()
+    }
 }
 
 async fn wait_or_abort(session: &Session, pause: Duration) -> Result<(), NoServer> {

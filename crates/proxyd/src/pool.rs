@@ -3,17 +3,20 @@
 use crate::state::State;
 use ek_time::{Duration, Instant};
 use haproxy_cfg::model::HttpReuse;
-use reactor::Stream;
+use reactor::{Stream, Timer};
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 /// Idle connections by proxy and server.
 pub struct Pool {
     state: Arc<State>,
     shelves: Vec<Vec<RefCell<Shelf>>>,
+    /// Wakes [`keep_tidy`] when a server closes an idle connection.
+    tidier: RefCell<Waker>,
 }
 
 /// One server's idle connections, the most recently used last.
@@ -43,7 +46,7 @@ impl Pool {
             .iter()
             .map(|p| p.backend.servers.iter().map(|_| RefCell::default()).collect())
             .collect();
-        Self { state: Arc::clone(state), shelves }
+        Self { state: Arc::clone(state), shelves, tidier: RefCell::new(Waker::noop().clone()) }
     }
 
     fn shelf(&self, proxy: usize, server: usize) -> Option<&RefCell<Shelf>> {
@@ -85,8 +88,10 @@ impl Pool {
         if limit >= 0 && i64::from(shared.idle.load(Relaxed)) >= limit || !shared.usable() {
             return;
         }
-        // Registered, so that a close while it is idle is noted; nobody waits.
-        let _ = stream.poll_readable(&mut Context::from_waker(Waker::noop()));
+        if stream.poll_readable(&mut Context::from_waker(&self.tidier.borrow())).is_ready() && !quiet(&stream)
+        {
+            return;
+        }
         let mut shelf = shelf.borrow_mut();
         shelf.idle.push(Idle { stream, proven });
         self.count(proxy, server, 1);
@@ -138,11 +143,20 @@ fn quiet(stream: &Stream) -> bool {
     !stream.peer_closed() && stream.try_peek(&mut [0]).is_err_and(nothing)
 }
 
-/// Looks over `worker`'s idle connections for as long as it serves.
+/// Looks over `worker`'s idle connections for as long as it serves: when a server has closed one, and regularly.
 pub async fn keep_tidy(worker: Rc<crate::worker::Worker>) {
-    while !worker.state.stopping() {
-        reactor::sleep_until(reactor::now() + SWEEP_EVERY).await;
+    let timer = Timer::new();
+    poll_fn(|cx| {
+        worker.pool.tidier.replace(cx.waker().clone());
+        if worker.state.stopping() {
+            return Poll::Ready(());
+        }
         worker.pool.sweep(reactor::now());
-    }
+        timer.set(Some(reactor::now() + SWEEP_EVERY));
+        // Not yet, since it was just set; asked so that the timer wakes this task.
+        let _ = timer.poll_expired(cx);
+        Poll::Pending
+    })
+    .await;
     worker.pool.clear();
 }

@@ -154,7 +154,8 @@ impl Pump<'_> {
             if batch.last {
                 return Ok(());
             }
-            if self.read().await? == 0 {
+            // A full batch leaves something in the buffer that can be written without reading more.
+            if batch.data.len() < PIECES && self.read().await? == 0 {
                 self.at_end()?;
                 if self.framed == Framed::Chunks {
                     let end = Batch { tail: b"0\r\n\r\n".to_vec(), ..Batch::default() };

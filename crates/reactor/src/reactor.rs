@@ -117,9 +117,10 @@ pub fn run<F: Future>(settings: Settings, main: F) -> io::Result<F::Output> {
     loop {
         reactor.turn.set(reactor.turn.get() + 1);
         if reactor.shared.take_main_woken()
-            && let Poll::Ready(output) = main.as_mut().poll(&mut cx) {
-                return Ok(output);
-            }
+            && let Poll::Ready(output) = main.as_mut().poll(&mut cx)
+        {
+            return Ok(output);
+        }
         reactor.run_tasks(settings.tasks_per_turn.max(1));
         reactor.wait(&mut events)?;
     }

@@ -150,6 +150,15 @@ impl Watched {
         Poll::Pending
     }
 
+    /// Ready when the connection broke, or both directions ended. It takes the reader's place.
+    pub(crate) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has(WRITE_CLOSED) || !self.watch() {
+            return Poll::Ready(());
+        }
+        set_waker(&self.0.reader, cx.waker());
+        Poll::Pending
+    }
+
     /// Registers the descriptor with this thread's reactor unless it is. False: impossible, and noted.
     fn watch(&self) -> bool {
         let watched = reactor::with(|reactor| {

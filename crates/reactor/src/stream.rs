@@ -278,6 +278,12 @@ impl Stream {
         self.0.poll_peer_closed(cx)
     }
 
+    /// Ready when the connection broke or both directions ended: nothing that is sent can arrive. It takes the place of a
+    /// task that waits for reading.
+    pub fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_broken(cx)
+    }
+
     /// Whether epoll has reported that the peer closed or the connection broke. It can only know of a stream for which
     /// somebody has waited.
     #[inline]

@@ -230,16 +230,32 @@ impl<'s> Exchange<'s> {
             .run();
 
             let (mut upload, mut download) = (pin!(upload), pin!(download));
+            let mut answered = None;
             poll_fn(|cx| {
                 if upload_end.is_none()
-                    && let Poll::Ready(end) = upload.as_mut().poll(cx) {
-                        upload_end = Some(end);
-                        answer_by.set(answer_limit.map(|span| reactor::now() + span));
-                        if let Some(stop) = end.err().and_then(upload_failed) {
-                            return Poll::Ready(Err(stop));
-                        }
+                    && let Poll::Ready(end) = upload.as_mut().poll(cx)
+                {
+                    upload_end = Some(end);
+                    answer_by.set(answer_limit.map(|span| reactor::now() + span));
+                    let stop = end.err().and_then(upload_failed);
+                    if let Some(stop) = stop.filter(|_| answered.is_none()) {
+                        return Poll::Ready(Err(stop));
                     }
-                download.as_mut().poll(cx)
+                }
+                if answered.is_none()
+                    && let Poll::Ready(outcome) = download.as_mut().poll(cx)
+                {
+                    answered = Some(outcome);
+                }
+                // A server that answers early and keeps its connection takes the rest of the request all the same.
+                let rest_is_wanted = matches!(&answered, Some(Ok(Download::Sent(sent))) if sent.keep_server);
+                match answered.take() {
+                    Some(outcome) if upload_end.is_some() || !rest_is_wanted => Poll::Ready(outcome),
+                    outcome => {
+                        answered = outcome;
+                        Poll::Pending
+                    }
+                }
             })
             .await
         };
@@ -299,9 +315,10 @@ impl<'s> Exchange<'s> {
         let Self { scratch, buffer, session, .. } = self;
         session.worker.put_scratch(scratch);
         if let Next::Request(kept) = &mut next
-            && !buffer.is_empty() {
-                *kept = Some(buffer);
-            }
+            && !buffer.is_empty()
+        {
+            *kept = Some(buffer);
+        }
         next
     }
 
@@ -364,7 +381,7 @@ fn skip_body(framing: Framing, buffer: &mut Buffer) -> bool {
 /// decides.
 fn upload_failed(fault: Fault) -> Option<Stop> {
     match fault {
-        Fault::Truncated | Fault::Read => Some(Stop::answer(Cause(b'C', b'D'), 400)),
+        Fault::Truncated | Fault::Read => Some(Stop::silent(Cause(b'C', b'D'))),
         Fault::ReadTimeout => Some(Stop::answer(Cause(b'c', b'D'), 408)),
         Fault::Malformed => Some(Stop::answer(Cause(b'P', b'D'), 400)),
         Fault::WriteTimeout => Some(Stop::answer(Cause(b's', b'D'), 504)),

@@ -4,7 +4,7 @@ use super::Scratch;
 use super::account;
 use super::exchange::Stop;
 use super::request::Keeps;
-use crate::connect::{ServerSide, aborts_on_close, client_gone};
+use crate::connect::{ServerSide, client_gone};
 use crate::pump::{Fault, Framed, Left, Pump, pipe_size, read_into, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
@@ -168,12 +168,11 @@ impl Responder<'_> {
     /// Waits for the server, watching the client and the clock.
     async fn wait_readable(&self) -> Result<(), Stop> {
         let (session, server) = (self.session, &self.server.stream);
-        let watch_client = aborts_on_close(self.backend);
         poll_fn(|cx| {
             if server.poll_readable(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            if watch_client && client_gone(session, cx) {
+            if client_gone(session, self.backend, cx) {
                 session.worker.backend(self.backend).client_aborts.add(1);
                 session.worker.server(self.backend, self.server.slot.server).client_aborts.add(1);
                 return Poll::Ready(Err(Stop::silent(Cause(b'C', b'H'))));

@@ -124,10 +124,12 @@ impl Sinks {
             sink.target.push(&self.0.outputs, |out| framer.frame_with(now, level, data, message, out));
             any = true;
         }
-        if any && !self.0.waiting.replace(true)
-            && let Some(flusher) = self.0.flusher.take() {
-                flusher.wake();
-            }
+        if any
+            && !self.0.waiting.replace(true)
+            && let Some(flusher) = self.0.flusher.take()
+        {
+            flusher.wake();
+        }
     }
 
     /// Sends what waits without waiting for the end of the turn, for instance before the worker ends.
