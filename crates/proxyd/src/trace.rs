@@ -168,7 +168,7 @@ impl Trace {
             backend_queue: self.backend_queue,
             request_line,
             unique_id: self.unique_id.as_deref(),
-            pid: std::process::id(),
+            pid: state.process.pid,
             hostname: &state.process.hostname,
             ..Record::default()
         }

@@ -86,8 +86,19 @@ impl<'s> Exchange<'s> {
         trace.request_started = reactor::wall();
         let scratch = session.worker.take_scratch();
         let mut exchange = Self { session, trace, scratch, buffer };
-        let outcome = exchange.steps().await;
-        exchange.finish(outcome).await
+        let mut unparsed = false;
+        let next = match exchange.steps().await {
+            Ok(Done { client: Persistence::KeepAlive, request_whole: true }) => Next::Request(None),
+            Ok(Done { client: Persistence::KeepAlive, request_whole: false }) => Next::Linger,
+            Ok(_) => Next::Close,
+            Err(stop) => {
+                unparsed = stop.unparsed;
+                exchange.trace.cause = stop.cause;
+                // Boxed, as all that few exchanges need.
+                Box::pin(exchange.answer(stop)).await
+            }
+        };
+        exchange.finish(unparsed, next)
     }
 
     async fn steps(&mut self) -> Result<Done, Stop> {
@@ -274,33 +285,20 @@ impl<'s> Exchange<'s> {
         Ok(Done { client: sent.client, request_whole })
     }
 
-    /// Answers what was not answered, logs and counts.
-    async fn finish(mut self, outcome: Result<Done, Stop>) -> Next {
+    /// Logs and counts.
+    fn finish(mut self, unparsed: bool, next: Next) -> Next {
         let session = self.session;
-        let mut next = match outcome {
-            Ok(Done { client: Persistence::KeepAlive, request_whole: true }) => Next::Request(None),
-            Ok(Done { client: Persistence::KeepAlive, request_whole: false }) => Next::Linger,
-            Ok(_) => Next::Close,
-            Err(stop) => {
-                self.trace.cause = stop.cause;
-                self.answer(stop).await
-            }
-        };
-        let unparsed = outcome.err().is_some_and(|stop| stop.unparsed);
         if unparsed {
             session.worker.frontend(&session.frontend).request_errors.add(1);
         }
         let line = (!unparsed).then_some(self.scratch.request_line.as_slice());
         self.trace.log(session, line, false);
         self.trace.count_bytes(session);
-        let Self { scratch, buffer, session, .. } = self;
-        session.worker.put_scratch(scratch);
-        if let Next::Request(kept) = &mut next {
-            if !buffer.is_empty() {
-                *kept = Some(buffer);
-            }
+        session.worker.put_scratch(self.scratch);
+        match next {
+            Next::Request(_) => Next::Request(Some(self.buffer).filter(|buffer| !buffer.is_empty())),
+            next => next,
         }
-        next
     }
 
     /// Sends an error page. The connection is kept when request and page leave no doubt where the next message starts.
