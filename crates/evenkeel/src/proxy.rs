@@ -85,7 +85,7 @@ fn alone(
     background: Option<Background>,
 ) -> ExitCode {
     // Before binding, which takes descriptors.
-    if let Err(text) = limits::connections(&loaded.config, loaded.threads()) {
+    if let Err(text) = limits::room(&loaded.config, loaded.threads()) {
         messages.alert(text);
         return ExitCode::FAILURE;
     }

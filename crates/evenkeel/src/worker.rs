@@ -117,7 +117,7 @@ struct Started {
 }
 
 fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, String> {
-    let maxconn = limits::connections(&loaded.config, plan.threads)?;
+    let limits::Room { maxconn, pipes } = limits::room(&loaded.config, plan.threads)?;
     limits::memory(arguments.memory)?;
     let passed = exposed(loaded, &plan).map_err(|error| format!("[haproxy.main()] {}.", reason(&error)))?;
     privileges::drop(&loaded.config.global)?;
@@ -125,6 +125,7 @@ fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, 
         config: loaded.config.clone(),
         threads: plan.threads,
         maxconn,
+        pipes,
         listeners: plan.listeners,
         seed: seed(),
     };

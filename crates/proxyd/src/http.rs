@@ -85,15 +85,24 @@ pub async fn serve(mut session: Box<Session>) {
                 }
             },
         };
-        // Boxed, so that an idle connection's task is small.
-        let next = Box::pin(Exchange::run(&mut session, buffer)).await;
+        // Boxed, so that an idle connection's task is small; a head that comes in pieces has a small box of its own.
+        let next = match Exchange::begin(&session, buffer).parse() {
+            (exchange, Some(head)) => Box::pin(exchange.run(head)).await,
+            (exchange, None) => {
+                let (exchange, head) = Box::pin(exchange.read_head()).await;
+                Box::pin(exchange.run(head)).await
+            }
+        };
         session.streams += 1;
         session.begin = reactor::now();
         session.accepted = reactor::wall();
         match next {
             Next::Request(buffer) => kept = buffer,
             Next::Close => return,
-            Next::Linger => return Box::pin(linger(&session)).await,
+            Next::Linger => {
+                Box::pin(linger(&session)).await;
+                return;
+            }
         }
     }
 }

@@ -30,8 +30,7 @@ struct Shelf {
 
 struct Idle {
     stream: Stream,
-    /// It carried requests of more than one session, so it can be trusted with a session's first request
-    /// (`http-reuse safe`).
+    /// It carried more than one request, so it can be trusted with a session's first one (`http-reuse aggressive`).
     proven: bool,
 }
 
@@ -61,14 +60,18 @@ impl Pool {
 
     /// A connection to this server that may carry the request. `first` is whether it is its session's first one.
     pub fn take(&self, proxy: usize, server: usize, reuse: HttpReuse, first: bool) -> Option<Stream> {
-        let only_proven = match reuse {
-            HttpReuse::Never => return None,
-            HttpReuse::Safe | HttpReuse::Aggressive => first,
-            HttpReuse::Always => false,
+        // The manual's table of `http-reuse`: which idle connections may be used, and which of them rather.
+        let (unproven_too, proven_first) = match (reuse, first) {
+            (HttpReuse::Never, _) | (HttpReuse::Safe, true) => return None,
+            (HttpReuse::Aggressive, true) => (false, true),
+            (HttpReuse::Always, true) => (true, true),
+            (_, false) => (true, false),
         };
         let mut shelf = self.shelf(proxy, server)?.borrow_mut();
         loop {
-            let at = shelf.idle.iter().rposition(|idle| idle.proven || !only_proven)?;
+            let rather = shelf.idle.iter().rposition(|idle| idle.proven == proven_first);
+            let otherwise = || if unproven_too { shelf.idle.len().checked_sub(1) } else { None };
+            let at = rather.or_else(otherwise)?;
             let idle = shelf.idle.remove(at);
             shelf.fewest = shelf.fewest.min(shelf.idle.len());
             self.count(proxy, server, -1);
@@ -143,7 +146,8 @@ fn quiet(stream: &Stream) -> bool {
     !stream.peer_closed() && stream.try_peek(&mut [0]).is_err_and(nothing)
 }
 
-/// Looks over `worker`'s idle connections for as long as it serves: when a server has closed one, and regularly.
+/// Looks over `worker`'s idle connections for as long as it serves, when a server has closed one and regularly, and
+/// regularly over its memory.
 pub async fn keep_tidy(worker: Rc<crate::worker::Worker>) {
     let timer = Timer::new();
     poll_fn(|cx| {
@@ -152,6 +156,9 @@ pub async fn keep_tidy(worker: Rc<crate::worker::Worker>) {
             return Poll::Ready(());
         }
         worker.pool.sweep(reactor::now());
+        if timer.poll_expired(cx).is_ready() {
+            worker.give_back_memory();
+        }
         timer.set(Some(reactor::now() + SWEEP_EVERY));
         // Not yet, since it was just set; asked so that the timer wakes this task.
         let _ = timer.poll_expired(cx);

@@ -272,16 +272,24 @@ impl Pump<'_> {
         write_all(self.to, self.timer, self.write_limit, slices).await
     }
 
-    /// Reads more into the buffer; 0 is the end of the stream.
+    /// Reads more into the buffer; 0 is the end of the stream. An empty buffer is not held while nothing comes.
     async fn read(&mut self) -> Result<usize, Fault> {
+        let size = self.buffer.size();
         self.buffer.compact();
         loop {
             match read_into(self.from, self.buffer) {
                 Ok(n) => return Ok(n),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    until(self.timer, deadline(self.read_limit), |cx| self.from.poll_readable(cx))
-                        .await
-                        .map_err(|_| Fault::ReadTimeout)?;
+                    let idle = self.buffer.is_empty();
+                    if idle {
+                        *self.buffer = Buffer::take(0);
+                    }
+                    let waited =
+                        until(self.timer, deadline(self.read_limit), |cx| self.from.poll_readable(cx)).await;
+                    if idle {
+                        *self.buffer = Buffer::take(size);
+                    }
+                    waited.map_err(|_| Fault::ReadTimeout)?;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Err(Fault::Read),

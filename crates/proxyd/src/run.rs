@@ -35,6 +35,8 @@ pub struct Setup {
     pub threads: usize,
     /// Client connections at most.
     pub maxconn: u32,
+    /// Pipes at most, through which bytes are spliced.
+    pub pipes: usize,
     /// Bound sockets.
     pub listeners: Vec<Bound>,
     /// Seed of all that is random.
@@ -57,12 +59,14 @@ pub fn start(setup: Setup) -> io::Result<Running> {
     let threads = setup.threads.max(1);
     let state = Arc::new(State::new(setup.config, threads, setup.maxconn, setup.seed));
     let shares = share_out(setup.listeners, threads)?;
+    let pipes = setup.pipes / threads;
     let (ended_tx, ended) = mpsc::channel();
     let mut workers = Vec::new();
     for (index, share) in shares.into_iter().enumerate() {
         let (ready_tx, ready) = mpsc::channel();
         let (state, ended_tx) = (Arc::clone(&state), ended_tx.clone());
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            reactor::limit_pipes(pipes);
             let result = reactor::run(reactor::Settings::default(), work(state, index, share, &ready_tx));
             if let Err(error) = result {
                 let _ = ready_tx.send(Err(error));

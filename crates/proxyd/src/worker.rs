@@ -15,6 +15,8 @@ use std::task::{Context, Poll, Waker};
 
 /// How many idle [`Scratch`]es a worker keeps.
 const SCRATCH_KEPT: usize = 64;
+/// So many sessions are worth giving their memory back to the system.
+const CROWD: usize = 256;
 
 /// One worker thread's own world.
 pub struct Worker {
@@ -42,6 +44,8 @@ struct Sessions {
     /// Sessions alive, and who waits for the last one to end.
     live: usize,
     drained: Option<Waker>,
+    /// The most that were alive since memory was last given back.
+    most: usize,
 }
 
 impl Worker {
@@ -145,7 +149,20 @@ impl Worker {
 
     /// Counts a session that begins.
     pub fn enter(&self) {
-        self.sessions.borrow_mut().live += 1;
+        let mut sessions = self.sessions.borrow_mut();
+        sessions.live += 1;
+        sessions.most = sessions.most.max(sessions.live);
+    }
+
+    /// Gives memory back after a crowd has gone.
+    pub fn give_back_memory(&self) {
+        let mut sessions = self.sessions.borrow_mut();
+        let (live, most) = (sessions.live, sessions.most);
+        if most - live >= CROWD && live <= most / 2 {
+            sessions.most = live;
+            drop(sessions);
+            reactor::buffer::give_back();
+        }
     }
 
     /// Counts a session that ends.

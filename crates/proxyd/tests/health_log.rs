@@ -146,6 +146,7 @@ fn ours() -> BTreeMap<&'static str, Vec<String>> {
         config: Arc::new(config),
         threads: 1,
         maxconn: 100,
+        pipes: 8,
         listeners: vec![Bound { proxy, bind: 0, sockets: vec![listener.into()] }],
         seed: 1,
     })

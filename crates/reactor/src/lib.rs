@@ -54,7 +54,7 @@ pub use clock::{now, wall};
 pub use datagram::Datagram;
 pub use executor::{Task, spawn, spawn_task, yield_now};
 pub use listener::{ListenOptions, Listener};
-pub use pipe::Pipe;
+pub use pipe::{Pipe, limit_pipes};
 pub use reactor::{Settings, run, turn};
 pub use remote::{Gone, Remote, remote};
 pub use stream::{ConnectOptions, KeepAlive, Stream};

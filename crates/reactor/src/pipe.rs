@@ -1,7 +1,7 @@
 //! Pipes that carry bytes from socket to socket without copying them, and a pool of them.
 
 use crate::syscall;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,6 +10,38 @@ const POOLED: usize = 32;
 
 thread_local! {
     static POOL: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+    /// Pipes of this thread, and how many there may be.
+    static COUNT: Cell<(usize, usize)> = const { Cell::new((0, usize::MAX)) };
+}
+
+/// Bounds the pipes of this thread, each of which takes two descriptors.
+pub fn limit_pipes(limit: usize) {
+    let _ = COUNT.try_with(|count| count.set((count.get().0, limit)));
+}
+
+/// A pipe's share of [`limit_pipes`].
+#[derive(Debug)]
+struct Counted;
+
+impl Counted {
+    fn new() -> io::Result<Self> {
+        let full = || io::Error::from_raw_os_error(libc::EMFILE);
+        let (pipes, limit) = COUNT.try_with(Cell::get).map_err(|_| full())?;
+        if pipes >= limit {
+            return Err(full());
+        }
+        COUNT.with(|count| count.set((pipes + 1, limit)));
+        Ok(Self)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let _ = COUNT.try_with(|count| {
+            let (pipes, limit) = count.get();
+            count.set((pipes.saturating_sub(1), limit));
+        });
+    }
 }
 
 /// A pipe and the number of bytes in it.
@@ -22,6 +54,7 @@ pub struct Pipe {
     write: OwnedFd,
     len: usize,
     capacity: usize,
+    _counted: Counted,
 }
 
 impl Pipe {
@@ -29,11 +62,12 @@ impl Pipe {
     /// (`/proc/sys/fs/pipe-max-size`, `pipe-user-pages-soft`).
     ///
     /// # Errors
-    /// When there are no descriptors left: the bytes must then be copied.
+    /// When there are no descriptors left, or as many pipes as there may be: the bytes must then be copied.
     pub fn take(wanted: usize) -> io::Result<Self> {
         if let Some(pipe) = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten() {
             return Ok(pipe);
         }
+        let counted = Counted::new()?;
         let (read, write) = syscall::pipe()?;
         let mut wanted = wanted;
         let capacity = loop {
@@ -43,7 +77,7 @@ impl Pipe {
                 Err(_) => break syscall::pipe_size(write.as_fd())?,
             }
         };
-        Ok(Self { read, write, len: 0, capacity })
+        Ok(Self { read, write, len: 0, capacity, _counted: counted })
     }
 
     /// Returns the pipe to this thread's pool; one with bytes left in it, or too many, is closed.

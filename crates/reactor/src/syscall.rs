@@ -343,3 +343,12 @@ pub(crate) fn send_many(fd: BorrowedFd<'_>, datagrams: &[IoSlice<'_>]) -> io::Re
     // SAFETY: the first `count` messages are initialised and point into `datagrams`, borrowed through the call.
     retry(|| Ok(check(unsafe { libc::sendmmsg(fd.as_raw_fd(), start, count, SEND) })? as usize))
 }
+
+/// Returns unused memory to the system, where the allocator can.
+pub(crate) fn trim_heap() {
+    #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
+    // SAFETY: takes the allocator's own locks and touches only what it has free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::response::{Download, Responder, Sent};
 use super::{Scratch, account, reply};
+use crate::accept::linger;
 use crate::connect::{ServerSide, Wishes, connect};
 use crate::pump::{Fault, Framed, Left, Pump, pipe_size, write_all};
 use crate::session::Session;
@@ -10,7 +11,7 @@ use crate::tcp;
 use crate::trace::{Cause, Trace};
 use crate::wait::deadline;
 use ek_time::Instant;
-use http1::{ChunkDecoder, Framing, Persistence};
+use http1::{ChunkDecoder, ChunkStep, Framing, Limits, Persistence};
 use reactor::{Buffer, Timer};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -80,21 +81,30 @@ struct Done {
 }
 
 impl<'s> Exchange<'s> {
-    /// Serves the request whose first bytes are in `buffer`.
-    pub(super) async fn run(session: &'s mut Session, buffer: Buffer) -> Next {
+    /// The exchange that begins with the first bytes of a request.
+    pub(super) fn begin(session: &'s Session, buffer: Buffer) -> Self {
         let mut trace = Trace::new(session.begin, session.accepted);
         trace.marks.idle = Some(reactor::now().since(session.begin).as_millis() as u32);
         trace.request_started = reactor::wall();
-        let scratch = session.worker.take_scratch();
-        let mut exchange = Self { session, trace, scratch, buffer };
-        let outcome = exchange.steps().await;
-        exchange.finish(outcome).await
+        Self { session, trace, scratch: session.worker.take_scratch(), buffer }
     }
 
-    async fn steps(&mut self) -> Result<Done, Stop> {
-        let head_len = self.read_head().await?;
+    /// Serves the request whose head was read, or answers why it could not be.
+    pub(super) async fn run(mut self, head: Result<usize, Stop>) -> Next {
+        let outcome = match head {
+            Ok(head_len) => self.steps(head_len).await,
+            Err(stop) => Err(stop),
+        };
+        self.finish(outcome).await
+    }
+
+    async fn steps(&mut self, head_len: usize) -> Result<Done, Stop> {
         let session = self.session;
         let worker = &session.worker;
+        if self.scratch.request.framing() == Framing::Chunked && malformed(self.buffer.data(), head_len) {
+            // Seen before anything was done about the request: as if its head had been malformed.
+            return Err(Stop::bad_request(400));
+        }
         self.trace.marks.request = Some(reactor::now());
         self.trace.bytes_in += account::request_head(&self.scratch.request, self.buffer.data());
         let line = self.scratch.request.start_line(self.buffer.data());
@@ -106,6 +116,7 @@ impl<'s> Exchange<'s> {
 
         let Some(backend) = self.choose_backend() else {
             self.buffer.consume(head_len);
+            self.trace.marks.request = None;
             return Err(Stop::answer(Cause(b'S', b'C'), 503));
         };
         worker.backend(&backend).sessions.add(1);
@@ -262,6 +273,11 @@ impl<'s> Exchange<'s> {
         self.scratch.request_out = request_out;
         self.trace.bytes_in += uploaded.get();
         let whole = upload_end == Some(Ok(()));
+        match upload_end {
+            Some(Err(Fault::Truncated | Fault::Read)) => self.trace.cause = Cause(b'C', b'D'),
+            Some(Err(Fault::ReadTimeout)) => self.trace.cause = Cause(b'c', b'D'),
+            _ => {}
+        }
         Ok(match outcome? {
             Download::Sent(sent) => Some((sent, whole)),
             Download::Stale => None,
@@ -287,7 +303,7 @@ impl<'s> Exchange<'s> {
         }
         if sent.keep_server && request_whole {
             let ServerSide { stream, reused, slot } = server;
-            session.worker.pool.put(backend.index, slot.server, stream, reused || session.streams > 0);
+            session.worker.pool.put(backend.index, slot.server, stream, reused);
         }
         Ok(Done { client: sent.client, request_whole })
     }
@@ -297,7 +313,13 @@ impl<'s> Exchange<'s> {
         let session = self.session;
         let mut next = match outcome {
             Ok(Done { client: Persistence::KeepAlive, request_whole: true }) => Next::Request(None),
-            Ok(Done { client: Persistence::KeepAlive, request_whole: false }) => Next::Linger,
+            Ok(Done { request_whole: false, .. }) => {
+                // Answered before all of the request was there: it is over when the client has ended it.
+                if self.trace.cause == Cause::NONE && Box::pin(linger(session)).await {
+                    self.trace.cause = Cause(b'C', b'D');
+                }
+                Next::Close
+            }
             Ok(_) => Next::Close,
             Err(stop) => {
                 self.trace.cause = stop.cause;
@@ -362,6 +384,21 @@ impl<'s> Exchange<'s> {
     }
 }
 
+/// Whether the chunks behind the head, as far as they are here, are malformed.
+pub(super) fn malformed(message: &[u8], head_len: usize) -> bool {
+    let mut decoder = ChunkDecoder::new();
+    let mut rest = message.get(head_len..).unwrap_or_default().to_vec();
+    let mut rest = rest.as_mut_slice();
+    while !rest.is_empty() {
+        match decoder.feed(rest, &Limits::default()) {
+            Ok(ChunkStep::Data { consumed, .. }) => rest = rest.get_mut(consumed..).unwrap_or_default(),
+            Ok(ChunkStep::NeedMore { .. } | ChunkStep::End { .. }) => return false,
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
 /// Takes a body out of the buffer that nobody is going to read; whether it was there to its end.
 fn skip_body(framing: Framing, buffer: &mut Buffer) -> bool {
     match framing {
@@ -383,7 +420,7 @@ fn upload_failed(fault: Fault) -> Option<Stop> {
     match fault {
         Fault::Truncated | Fault::Read => Some(Stop::silent(Cause(b'C', b'D'))),
         Fault::ReadTimeout => Some(Stop::answer(Cause(b'c', b'D'), 408)),
-        Fault::Malformed => Some(Stop::answer(Cause(b'P', b'D'), 400)),
+        Fault::Malformed => Some(Stop::answer(Cause(b'P', b'H'), 400)),
         Fault::WriteTimeout => Some(Stop::answer(Cause(b's', b'D'), 504)),
         Fault::Write => None,
     }

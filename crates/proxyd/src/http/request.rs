@@ -4,15 +4,22 @@ use super::exchange::{Exchange, Stop};
 use crate::pump::read_into;
 use crate::state::Proxy;
 use crate::trace::Cause;
-use crate::wait::until;
+use crate::wait::{Expired, until};
+use ek_time::Instant;
 use haproxy_cfg::model::{HttpConnectionMode, RestrictHeaderNames};
 use http1::{ConnectionMode, HopByHop, Limits, NamePolicy, Progress, Strictness};
+use reactor::Buffer;
 use std::io::{ErrorKind, Write as _};
 use std::net::IpAddr;
 
 impl Exchange<'_> {
-    /// Reads until the head is whole; returns its length.
-    pub(super) async fn read_head(&mut self) -> Result<usize, Stop> {
+    /// The length of the head, or what is wrong with it; `None`: more of it is to come.
+    pub(super) fn parse(mut self) -> (Self, Option<Result<usize, Stop>>) {
+        let head = self.parse_more();
+        (self, head)
+    }
+
+    fn parse_more(&mut self) -> Option<Result<usize, Stop>> {
         let config = &self.session.frontend.config;
         let tune = &self.session.worker.state.config.global.tune;
         let limits = Limits {
@@ -27,29 +34,51 @@ impl Exchange<'_> {
                 Some(RestrictHeaderNames::Reject) => NamePolicy::Reject,
             },
         };
-        let limit = config.timeouts.http_request.or(config.timeouts.client);
+        match self.scratch.request.parse(self.buffer.data_mut(), &limits, &strictness) {
+            Ok(Progress::Complete { len }) => Some(Ok(len)),
+            Ok(Progress::Partial) => None,
+            Err(error) => Some(Err(Stop::bad_request(error.kind.status()))),
+        }
+    }
+
+    /// Reads until the head is whole.
+    pub(super) async fn read_head(mut self) -> (Self, Result<usize, Stop>) {
+        let timeouts = &self.session.frontend.config.timeouts;
+        let limit = timeouts.http_request.or(timeouts.client);
         let first_byte = if self.session.streams == 0 { self.session.begin } else { reactor::now() };
         let deadline = limit.map(|span| first_byte + span);
-        loop {
-            match self.scratch.request.parse(self.buffer.data_mut(), &limits, &strictness) {
-                Ok(Progress::Complete { len }) => return Ok(len),
-                Ok(Progress::Partial) => {}
-                Err(error) => return Err(Stop::bad_request(error.kind.status())),
-            }
+        let head = loop {
             self.buffer.compact();
             match read_into(&self.session.stream, &mut self.buffer) {
-                Ok(0) => return Err(Stop::bad_request_from(Cause(b'C', b'R'), 400)),
-                Ok(_) => {}
+                Ok(0) => break Err(Stop::bad_request_from(Cause(b'C', b'R'), 400)),
+                Ok(_) => {
+                    if let Some(head) = self.parse_more() {
+                        break head;
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let stream = &self.session.stream;
-                    until(&self.session.timer, deadline, |cx| stream.poll_readable(cx))
-                        .await
-                        .map_err(|_| Stop::bad_request_from(Cause(b'c', b'R'), 408))?;
+                    if self.wait_for_more(deadline).await.is_err() {
+                        break Err(Stop::bad_request_from(Cause(b'c', b'R'), 408));
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Err(Stop::bad_request_from(Cause(b'C', b'R'), 0)),
+                Err(_) => break Err(Stop::bad_request_from(Cause(b'C', b'R'), 0)),
             }
-        }
+        };
+        (self, head)
+    }
+
+    /// Waits until there is more to read. Slow heads come in crowds: while one waits it takes the room that it fills, not
+    /// that of a buffer.
+    async fn wait_for_more(&mut self, deadline: Option<Instant>) -> Result<(), Expired> {
+        let size = self.buffer.size();
+        let seen: Box<[u8]> = self.buffer.data().into();
+        self.buffer = Buffer::take(0);
+        let stream = &self.session.stream;
+        let waited = until(&self.session.timer, deadline, |cx| stream.poll_readable(cx)).await;
+        self.buffer = Buffer::take(size);
+        self.buffer.push(&seen);
+        waited
     }
 
     /// Lays the edits over the head that make it fit for the server.

@@ -2,7 +2,7 @@
 
 use super::Scratch;
 use super::account;
-use super::exchange::Stop;
+use super::exchange::{Stop, malformed};
 use super::request::Keeps;
 use crate::connect::{ServerSide, client_gone};
 use crate::pump::{Fault, Framed, Left, Pump, pipe_size, read_into, write_all};
@@ -52,8 +52,8 @@ pub(super) struct Responder<'a> {
 impl Responder<'_> {
     /// Reads the response and sends it to the client.
     pub(super) async fn run(mut self) -> Result<Download, Stop> {
-        let bufsize = self.session.worker.state.config.global.tune.bufsize as usize;
-        let mut buffer = Buffer::take(bufsize.max(RESPONSE_BUFFER));
+        // None is held while the server thinks.
+        let mut buffer = Buffer::take(0);
         let Some(head_len) = self.read_head(&mut buffer).await? else { return Ok(Download::Stale) };
         let session = self.session;
         let status = self.scratch.response.status();
@@ -140,13 +140,22 @@ impl Responder<'_> {
                     {
                         return Err(self.failed(Cause(b'P', b'H'), 502));
                     }
-                    Ok(Progress::Complete { len }) => return Ok(Some(len)),
+                    Ok(Progress::Complete { len }) => {
+                        let chunked = self.scratch.response.framing() == Framing::Chunked;
+                        if chunked && malformed(buffer.data(), len) {
+                            return Err(self.failed(Cause(b'P', b'H'), 502));
+                        }
+                        return Ok(Some(len));
+                    }
                     Ok(Progress::Partial) => {}
                     Err(_) => return Err(self.failed(Cause(b'P', b'H'), 502)),
                 }
             }
-            buffer.compact();
             self.wait_readable().await?;
+            if buffer.size() == 0 {
+                *buffer = Buffer::take((tune.bufsize as usize).max(RESPONSE_BUFFER));
+            }
+            buffer.compact();
             match read_into(&self.server.stream, buffer) {
                 Ok(0) if untouched && self.server.reused => return Ok(None),
                 Ok(0) => return Err(self.failed(Cause(b'S', b'H'), 502)),
@@ -222,9 +231,8 @@ impl Stop {
     /// A fault after the response's head was sent: nothing more can be said to the client.
     fn during_response(fault: Fault) -> Self {
         Self::silent(match fault {
-            Fault::Truncated | Fault::Read => Cause(b'S', b'D'),
+            Fault::Truncated | Fault::Read | Fault::Malformed => Cause(b'S', b'D'),
             Fault::ReadTimeout => Cause(b's', b'D'),
-            Fault::Malformed => Cause(b'P', b'D'),
             Fault::Write => Cause(b'C', b'D'),
             Fault::WriteTimeout => Cause(b'c', b'D'),
         })
