@@ -136,12 +136,12 @@ fn begin(
 }
 
 /// Reads and throws away what the client still sends, so that closing does not reset the connection before the client
-/// has read the last response. Bounded in time and bytes.
-pub async fn linger(session: &Session) {
+/// has read the last response. Bounded in time and bytes; tells whether the client came to its end.
+pub async fn linger(session: &Session) -> bool {
     const LINGER_FOR: ek_time::Duration = ek_time::Duration::from_secs(1);
     const LINGER_BYTES: usize = 1 << 20;
     if session.stream.shutdown_write().is_err() {
-        return;
+        return true;
     }
     let deadline = Some(reactor::now() + LINGER_FOR);
     let mut buffer = reactor::Buffer::take(16_384);
@@ -149,15 +149,16 @@ pub async fn linger(session: &Session) {
     while seen < LINGER_BYTES {
         buffer.clear();
         match crate::pump::read_into(&session.stream, &mut buffer) {
-            Ok(0) => return,
+            Ok(0) => return true,
             Ok(n) => seen += n,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 let wait = wait::until(&session.timer, deadline, |cx| session.stream.poll_readable(cx));
                 if wait.await.is_err() {
-                    return;
+                    return false;
                 }
             }
-            Err(_) => return,
+            Err(_) => return true,
         }
     }
+    false
 }

@@ -11,6 +11,7 @@ use reactor::{ConnectOptions, KeepAlive, SockAddr, Stream, Timer};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Context;
 
 /// A stream's connection to a server.
 pub struct ServerSide {
@@ -38,6 +39,8 @@ pub struct Wishes {
     pub reuse: HttpReuse,
     /// It is its session's first request.
     pub first: bool,
+    /// Only a new connection will do.
+    pub fresh: bool,
 }
 
 /// After a refused connection the same server is tried again no sooner than this (manual, `retries`).
@@ -74,7 +77,12 @@ pub async fn connect(
             counters.chosen.add(1);
             server.rate.count(reactor::now().as_millis());
         }
-        if let Some(stream) = worker.pool.take(backend.index, server_index, wishes.reuse, wishes.first) {
+        let kept = match wishes.reuse {
+            _ if wishes.fresh => None,
+            HttpReuse::Never => own_connection(session, backend.index, server_index),
+            reuse => worker.pool.take(backend.index, server_index, reuse, wishes.first),
+        };
+        if let Some(stream) = kept {
             counters.reuses.add(1);
             worker.backend(backend).reuses.add(1);
             trace.marks.connect = Some(reactor::now());
@@ -120,6 +128,12 @@ pub async fn connect(
 
 const NO_SERVER: NoServer = NoServer { cause: Cause(b'S', b'C'), status: 503 };
 
+/// The session's own idle connection, when it leads to this server.
+fn own_connection(session: &Session, proxy: usize, server: usize) -> Option<Stream> {
+    let (to_proxy, to_server, stream) = session.own_connection.take()?;
+    ((to_proxy, to_server) == (proxy, server) && crate::pool::quiet(&stream)).then_some(stream)
+}
+
 /// `option prefer-last-server`: a place on the server that served the session's last request.
 fn last_server(session: &Session, backend: &Arc<Proxy>) -> Option<Slot> {
     let (proxy, server) = session.last_server.get()?;
@@ -156,12 +170,11 @@ async fn take_slot(
         Chosen::Queued(mut ticket) => {
             let timeouts = &backend.config.timeouts;
             let limit = timeouts.queue.or(timeouts.connect);
-            let abort = aborts_on_close(backend);
             let given = until(&session.timer, deadline(limit), |cx| {
                 if let std::task::Poll::Ready(slot) = ticket.poll_slot(cx) {
                     return std::task::Poll::Ready(Some(slot));
                 }
-                if abort && client_gone(session, cx) {
+                if client_gone(session, backend, cx) {
                     std::task::Poll::Ready(None)
                 } else {
                     std::task::Poll::Pending
@@ -187,16 +200,14 @@ async fn take_slot(
     Ok(slot)
 }
 
-/// Whether a stream of this backend ends when its client closes while it waits (`option abortonclose`; in HTTP mode
-/// on unless switched off).
-pub fn aborts_on_close(backend: &Proxy) -> bool {
-    let http = backend.config.mode == haproxy_cfg::model::Mode::Http;
-    backend.config.options.abortonclose.unwrap_or(http)
-}
-
-/// Whether the client has closed its side; the task is woken when it does.
-pub fn client_gone(session: &Session, cx: &mut std::task::Context<'_>) -> bool {
-    session.stream.poll_peer_closed(cx).is_ready()
+/// Whether nobody waits for the answer any more: the client's connection broke or, under `option abortonclose`, the
+/// client has ended its side. The task is woken when that happens.
+pub fn client_gone(session: &Session, backend: &Proxy, cx: &mut Context<'_>) -> bool {
+    if backend.config.options.abortonclose == Some(true) {
+        session.stream.poll_peer_closed(cx).is_ready()
+    } else {
+        session.stream.poll_broken(cx).is_ready()
+    }
 }
 
 async fn wait_or_abort(session: &Session, pause: Duration) -> Result<(), NoServer> {

@@ -99,7 +99,10 @@ pub async fn serve(mut session: Box<Session>) {
         match next {
             Next::Request(buffer) => kept = buffer,
             Next::Close => return,
-            Next::Linger => return Box::pin(linger(&session)).await,
+            Next::Linger => {
+                Box::pin(linger(&session)).await;
+                return;
+            }
         }
     }
 }

@@ -3,17 +3,20 @@
 use crate::state::State;
 use ek_time::{Duration, Instant};
 use haproxy_cfg::model::HttpReuse;
-use reactor::Stream;
+use reactor::{Stream, Timer};
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 /// Idle connections by proxy and server.
 pub struct Pool {
     state: Arc<State>,
     shelves: Vec<Vec<RefCell<Shelf>>>,
+    /// Wakes [`keep_tidy`] when a server closes an idle connection.
+    tidier: RefCell<Waker>,
 }
 
 /// One server's idle connections, the most recently used last.
@@ -27,8 +30,7 @@ struct Shelf {
 
 struct Idle {
     stream: Stream,
-    /// It carried requests of more than one session, so it can be trusted with a session's first request
-    /// (`http-reuse safe`).
+    /// It carried more than one request, so it can be trusted with a session's first one (`http-reuse aggressive`).
     proven: bool,
 }
 
@@ -43,7 +45,7 @@ impl Pool {
             .iter()
             .map(|p| p.backend.servers.iter().map(|_| RefCell::default()).collect())
             .collect();
-        Self { state: Arc::clone(state), shelves }
+        Self { state: Arc::clone(state), shelves, tidier: RefCell::new(Waker::noop().clone()) }
     }
 
     fn shelf(&self, proxy: usize, server: usize) -> Option<&RefCell<Shelf>> {
@@ -58,14 +60,18 @@ impl Pool {
 
     /// A connection to this server that may carry the request. `first` is whether it is its session's first one.
     pub fn take(&self, proxy: usize, server: usize, reuse: HttpReuse, first: bool) -> Option<Stream> {
-        let only_proven = match reuse {
-            HttpReuse::Never => return None,
-            HttpReuse::Safe | HttpReuse::Aggressive => first,
-            HttpReuse::Always => false,
+        // The manual's table of `http-reuse`: which idle connections may be used, and which of them rather.
+        let (unproven_too, proven_first) = match (reuse, first) {
+            (HttpReuse::Never, _) | (HttpReuse::Safe, true) => return None,
+            (HttpReuse::Aggressive, true) => (false, true),
+            (HttpReuse::Always, true) => (true, true),
+            (_, false) => (true, true),
         };
         let mut shelf = self.shelf(proxy, server)?.borrow_mut();
         loop {
-            let at = shelf.idle.iter().rposition(|idle| idle.proven || !only_proven)?;
+            let rather = shelf.idle.iter().rposition(|idle| idle.proven == proven_first);
+            let otherwise = || if unproven_too { shelf.idle.len().checked_sub(1) } else { None };
+            let at = rather.or_else(otherwise)?;
             let idle = shelf.idle.remove(at);
             shelf.fewest = shelf.fewest.min(shelf.idle.len());
             self.count(proxy, server, -1);
@@ -85,8 +91,10 @@ impl Pool {
         if limit >= 0 && i64::from(shared.idle.load(Relaxed)) >= limit || !shared.usable() {
             return;
         }
-        // Registered, so that a close while it is idle is noted; nobody waits.
-        let _ = stream.poll_readable(&mut Context::from_waker(Waker::noop()));
+        if stream.poll_readable(&mut Context::from_waker(&self.tidier.borrow())).is_ready() && !quiet(&stream)
+        {
+            return;
+        }
         let mut shelf = shelf.borrow_mut();
         shelf.idle.push(Idle { stream, proven });
         self.count(proxy, server, 1);
@@ -133,17 +141,29 @@ impl Pool {
 
 /// Whether an idle connection can carry a request: the server has neither closed it nor sent anything unasked. Costs a
 /// system call only when there is something to be read.
-fn quiet(stream: &Stream) -> bool {
+pub fn quiet(stream: &Stream) -> bool {
     let nothing = |e: std::io::Error| e.kind() == std::io::ErrorKind::WouldBlock;
     !stream.peer_closed() && stream.try_peek(&mut [0]).is_err_and(nothing)
 }
 
-/// Looks over `worker`'s idle connections, and its memory, for as long as it serves.
+/// Looks over `worker`'s idle connections for as long as it serves, when a server has closed one and regularly, and
+/// regularly over its memory.
 pub async fn keep_tidy(worker: Rc<crate::worker::Worker>) {
-    while !worker.state.stopping() {
-        reactor::sleep_until(reactor::now() + SWEEP_EVERY).await;
+    let timer = Timer::new();
+    poll_fn(|cx| {
+        worker.pool.tidier.replace(cx.waker().clone());
+        if worker.state.stopping() {
+            return Poll::Ready(());
+        }
         worker.pool.sweep(reactor::now());
-        worker.give_back_memory();
-    }
+        if timer.poll_expired(cx).is_ready() {
+            worker.give_back_memory();
+        }
+        timer.set(Some(reactor::now() + SWEEP_EVERY));
+        // Not yet, since it was just set; asked so that the timer wakes this task.
+        let _ = timer.poll_expired(cx);
+        Poll::Pending
+    })
+    .await;
     worker.pool.clear();
 }

@@ -75,6 +75,11 @@ impl Watched {
         self.has(PEER_CLOSED)
     }
 
+    pub(crate) fn is_watched(&self) -> bool {
+        let watching = self.0.reactor.get();
+        watching != 0 && reactor::with(|reactor| reactor.id) == Some(watching)
+    }
+
     fn check_watchable(&self) -> io::Result<()> {
         if self.has(UNWATCHABLE) {
             return Err(io::Error::other("the descriptor cannot be watched"));
@@ -144,6 +149,15 @@ impl Watched {
     /// Ready when the peer closed. It takes the reader's place.
     pub(crate) fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.has(PEER_CLOSED) || !self.watch() {
+            return Poll::Ready(());
+        }
+        set_waker(&self.0.reader, cx.waker());
+        Poll::Pending
+    }
+
+    /// Ready when the connection broke, or both directions ended. It takes the reader's place.
+    pub(crate) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has(WRITE_CLOSED) || !self.watch() {
             return Poll::Ready(());
         }
         set_waker(&self.0.reader, cx.waker());

@@ -206,10 +206,10 @@ fn client(frontend: SocketAddr, steps: &[Step], signals: &Signals) -> (ClientSee
         None => (Vec::new(), steps),
     };
     for wait in waits {
-        if let Step::Await(name) = wait {
-            if !signals.wait(&name) {
-                return (ClientSeen::default(), Some(format!("waited in vain for signal {name}")));
-            }
+        if let Step::Await(name) = wait
+            && !signals.wait(&name)
+        {
+            return (ClientSeen::default(), Some(format!("waited in vain for signal {name}")));
         }
     }
     let connect = if rest.first() == Some(&Step::Deaf) { Peer::connect_deaf } else { Peer::connect };

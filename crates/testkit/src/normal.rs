@@ -181,10 +181,12 @@ fn word(index: usize, word: &str) -> String {
         return word.split('/').map(one).collect::<Vec<_>>().join("/");
     }
     // `Ta=12` in formats of the test configurations.
-    if let Some((name, value)) = word.split_once('=') {
-        if name.starts_with('T') && name.len() == 2 && value.bytes().all(|b| b.is_ascii_digit()) {
-            return format!("{name}=T");
-        }
+    if let Some((name, value)) = word.split_once('=')
+        && name.starts_with('T')
+        && name.len() == 2
+        && value.bytes().all(|b| b.is_ascii_digit())
+    {
+        return format!("{name}=T");
     }
     word.to_owned()
 }

@@ -2,6 +2,7 @@
 
 use super::response::{Download, Responder, Sent};
 use super::{Scratch, account, reply};
+use crate::accept::linger;
 use crate::connect::{ServerSide, Wishes, connect};
 use crate::pump::{Fault, Framed, Left, Pump, pipe_size, write_all};
 use crate::session::Session;
@@ -10,7 +11,8 @@ use crate::tcp;
 use crate::trace::{Cause, Trace};
 use crate::wait::deadline;
 use ek_time::Instant;
-use http1::{ChunkDecoder, Framing, Persistence};
+use haproxy_cfg::model::HttpReuse;
+use http1::{ChunkDecoder, ChunkStep, Framing, Limits, Persistence};
 use reactor::{Buffer, Timer};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -94,12 +96,36 @@ impl<'s> Exchange<'s> {
             Ok(head_len) => self.steps(head_len).await,
             Err(stop) => Err(stop),
         };
-        self.finish(outcome).await
+        let mut unparsed = false;
+        let next = match outcome {
+            Ok(Done { client: Persistence::KeepAlive, request_whole: true }) => Next::Request(None),
+            Ok(Done { request_whole: true, .. }) => Next::Close,
+            // Boxed, as all that few exchanges need.
+            Ok(Done { request_whole: false, .. }) => Box::pin(self.end_early()).await,
+            Err(stop) => {
+                unparsed = stop.unparsed;
+                self.trace.cause = stop.cause;
+                Box::pin(self.answer(stop)).await
+            }
+        };
+        self.finish(unparsed, next)
+    }
+
+    /// The response was sent before all of the request was there: it is over when the client has ended it.
+    async fn end_early(&mut self) -> Next {
+        if linger(self.session).await && self.trace.cause == Cause::NONE {
+            self.trace.cause = Cause(b'C', b'D');
+        }
+        Next::Close
     }
 
     async fn steps(&mut self, head_len: usize) -> Result<Done, Stop> {
         let session = self.session;
         let worker = &session.worker;
+        if self.scratch.request.framing() == Framing::Chunked && malformed(self.buffer.data(), head_len) {
+            // Seen before anything was done about the request: as if its head had been malformed.
+            return Err(Stop::bad_request(400));
+        }
         self.trace.marks.request = Some(reactor::now());
         self.trace.bytes_in += account::request_head(&self.scratch.request, self.buffer.data());
         let line = self.scratch.request.start_line(self.buffer.data());
@@ -111,6 +137,7 @@ impl<'s> Exchange<'s> {
 
         let Some(backend) = self.choose_backend() else {
             self.buffer.consume(head_len);
+            self.trace.marks.request = None;
             return Err(Stop::answer(Cause(b'S', b'C'), 503));
         };
         worker.backend(&backend).sessions.add(1);
@@ -138,10 +165,11 @@ impl<'s> Exchange<'s> {
     async fn with_server(&mut self, backend: &Arc<Proxy>) -> Result<Done, Stop> {
         let session = self.session;
         let first = session.streams == 0;
-        let mut reuse = backend.config.http_reuse;
+        let reuse = backend.config.http_reuse;
+        let mut fresh = false;
         let replayable = self.scratch.request.framing() == Framing::None;
         loop {
-            let wishes = Wishes { reuse, first };
+            let wishes = Wishes { reuse, first, fresh };
             let server = connect(session, backend, &mut self.trace, wishes)
                 .await
                 .map_err(|none| Stop::answer(none.cause, none.status))?;
@@ -149,7 +177,7 @@ impl<'s> Exchange<'s> {
                 Some((sent, request_whole)) => {
                     return self.after_response(backend, server, sent, request_whole).await;
                 }
-                None if replayable => reuse = haproxy_cfg::model::HttpReuse::Never,
+                None if replayable => fresh = true,
                 // The server may have acted on it; the client, who knows whether that matters, must decide.
                 None if !first => return Err(Stop::silent(Cause(b'S', b'H'))),
                 None => return Err(Stop::answer(Cause(b'S', b'H'), 502)),
@@ -235,23 +263,43 @@ impl<'s> Exchange<'s> {
             .run();
 
             let (mut upload, mut download) = (pin!(upload), pin!(download));
+            let mut answered = None;
             poll_fn(|cx| {
                 if upload_end.is_none()
                     && let Poll::Ready(end) = upload.as_mut().poll(cx)
                 {
                     upload_end = Some(end);
                     answer_by.set(answer_limit.map(|span| reactor::now() + span));
-                    if let Some(stop) = end.err().and_then(upload_failed) {
+                    let stop = end.err().and_then(upload_failed);
+                    if let Some(stop) = stop.filter(|_| answered.is_none()) {
                         return Poll::Ready(Err(stop));
                     }
                 }
-                download.as_mut().poll(cx)
+                if answered.is_none()
+                    && let Poll::Ready(outcome) = download.as_mut().poll(cx)
+                {
+                    answered = Some(outcome);
+                }
+                // A server that answers early and keeps its connection takes the rest of the request all the same.
+                let rest_is_wanted = matches!(&answered, Some(Ok(Download::Sent(sent))) if sent.keep_server);
+                match answered.take() {
+                    Some(outcome) if upload_end.is_some() || !rest_is_wanted => Poll::Ready(outcome),
+                    outcome => {
+                        answered = outcome;
+                        Poll::Pending
+                    }
+                }
             })
             .await
         };
         self.scratch.request_out = request_out;
         self.trace.bytes_in += uploaded.get();
         let whole = upload_end == Some(Ok(()));
+        match upload_end {
+            Some(Err(Fault::Truncated | Fault::Read)) => self.trace.cause = Cause(b'C', b'D'),
+            Some(Err(Fault::ReadTimeout)) => self.trace.cause = Cause(b'c', b'D'),
+            _ => {}
+        }
         Ok(match outcome? {
             Download::Sent(sent) => Some((sent, whole)),
             Download::Stale => None,
@@ -277,24 +325,18 @@ impl<'s> Exchange<'s> {
         }
         if sent.keep_server && request_whole {
             let ServerSide { stream, reused, slot } = server;
-            session.worker.pool.put(backend.index, slot.server, stream, reused || session.streams > 0);
+            if backend.config.http_reuse == HttpReuse::Never {
+                session.own_connection.set(Some((backend.index, slot.server, stream)));
+            } else {
+                session.worker.pool.put(backend.index, slot.server, stream, reused);
+            }
         }
         Ok(Done { client: sent.client, request_whole })
     }
 
-    /// Answers what was not answered, logs and counts.
-    async fn finish(mut self, outcome: Result<Done, Stop>) -> Next {
+    /// Logs and counts.
+    fn finish(mut self, unparsed: bool, next: Next) -> Next {
         let session = self.session;
-        let mut next = match outcome {
-            Ok(Done { client: Persistence::KeepAlive, request_whole: true }) => Next::Request(None),
-            Ok(Done { client: Persistence::KeepAlive, request_whole: false }) => Next::Linger,
-            Ok(_) => Next::Close,
-            Err(stop) => {
-                self.trace.cause = stop.cause;
-                self.answer(stop).await
-            }
-        };
-        let unparsed = outcome.err().is_some_and(|stop| stop.unparsed);
         if unparsed {
             self.trace.number = session.worker.state.process.requests.fetch_add(1, Relaxed);
             session.worker.frontend(&session.frontend).request_errors.add(1);
@@ -302,14 +344,11 @@ impl<'s> Exchange<'s> {
         let line = (!unparsed).then_some(self.scratch.request_line.as_slice());
         self.trace.log(session, line, false);
         self.trace.count_bytes(session);
-        let Self { scratch, buffer, session, .. } = self;
-        session.worker.put_scratch(scratch);
-        if let Next::Request(kept) = &mut next
-            && !buffer.is_empty()
-        {
-            *kept = Some(buffer);
+        session.worker.put_scratch(self.scratch);
+        match next {
+            Next::Request(_) => Next::Request(Some(self.buffer).filter(|buffer| !buffer.is_empty())),
+            next => next,
         }
-        next
     }
 
     /// Sends an error page. The connection is kept when request and page leave no doubt where the next message starts.
@@ -352,6 +391,21 @@ impl<'s> Exchange<'s> {
     }
 }
 
+/// Whether the chunks behind the head, as far as they are here, are malformed.
+pub(super) fn malformed(message: &[u8], head_len: usize) -> bool {
+    let mut decoder = ChunkDecoder::new();
+    let mut rest = message.get(head_len..).unwrap_or_default().to_vec();
+    let mut rest = rest.as_mut_slice();
+    while !rest.is_empty() {
+        match decoder.feed(rest, &Limits::default()) {
+            Ok(ChunkStep::Data { consumed, .. }) => rest = rest.get_mut(consumed..).unwrap_or_default(),
+            Ok(ChunkStep::NeedMore { .. } | ChunkStep::End { .. }) => return false,
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
 /// Takes a body out of the buffer that nobody is going to read; whether it was there to its end.
 fn skip_body(framing: Framing, buffer: &mut Buffer) -> bool {
     match framing {
@@ -371,9 +425,9 @@ fn skip_body(framing: Framing, buffer: &mut Buffer) -> bool {
 /// decides.
 fn upload_failed(fault: Fault) -> Option<Stop> {
     match fault {
-        Fault::Truncated | Fault::Read => Some(Stop::answer(Cause(b'C', b'D'), 400)),
+        Fault::Truncated | Fault::Read => Some(Stop::silent(Cause(b'C', b'D'))),
         Fault::ReadTimeout => Some(Stop::answer(Cause(b'c', b'D'), 408)),
-        Fault::Malformed => Some(Stop::answer(Cause(b'P', b'D'), 400)),
+        Fault::Malformed => Some(Stop::answer(Cause(b'P', b'H'), 400)),
         Fault::WriteTimeout => Some(Stop::answer(Cause(b's', b'D'), 504)),
         Fault::Write => None,
     }
