@@ -9,11 +9,16 @@ use http1::{ErrorPage, Limits, Method, RequestHead, ResponseHead, Strictness, to
 const START_LINE: u64 = 20;
 const END_OF_HEAD: u64 = 1;
 
-fn fields<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> u64 {
-    pairs
-        .filter(|(name, value)| !(token::eq_ignore_case(name, b"connection") && steers_only(value)))
-        .map(|(name, value)| (name.len() + value.len()) as u64)
-        .sum()
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+fn all_fields<'a>(pairs: impl Iterator<Item = Pair<'a>>) -> u64 {
+    pairs.map(|(name, value)| (name.len() + value.len()) as u64).sum()
+}
+
+fn fields<'a>(pairs: impl Iterator<Item = Pair<'a>>) -> u64 {
+    all_fields(
+        pairs.filter(|(name, value)| !(token::eq_ignore_case(name, b"connection") && steers_only(value))),
+    )
 }
 
 fn steers_only(value: &[u8]) -> bool {
@@ -27,13 +32,16 @@ pub(super) fn request_head(head: &RequestHead, buf: &[u8]) -> u64 {
     START_LINE + words as u64 + fields(head.fields().pairs(buf)) + END_OF_HEAD
 }
 
-/// The size of a response's head.
-pub(super) fn response_head(head: &ResponseHead, buf: &[u8]) -> u64 {
-    let words = head.version().as_str().len() + 3 + head.reason(buf).len();
-    START_LINE + words as u64 + fields(head.fields().pairs(buf)) + END_OF_HEAD
+fn status_line(head: &ResponseHead, buf: &[u8]) -> u64 {
+    START_LINE + (head.version().as_str().len() + 3 + head.reason(buf).len()) as u64
 }
 
-/// The size of an error page.
+/// The size of a response's head.
+pub(super) fn response_head(head: &ResponseHead, buf: &[u8]) -> u64 {
+    status_line(head, buf) + fields(head.fields().pairs(buf)) + END_OF_HEAD
+}
+
+/// The size of an error page. A page's own `Connection: close` counts.
 pub(super) fn page(page: &ErrorPage, head_only: bool) -> u64 {
     let mut head = ResponseHead::new();
     let mut bytes = page.raw().to_vec();
@@ -43,5 +51,5 @@ pub(super) fn page(page: &ErrorPage, head_only: bool) -> u64 {
         return 0;
     }
     let body = if head_only { 0 } else { page.body_len() as u64 };
-    response_head(&head, &bytes) + body
+    status_line(&head, &bytes) + all_fields(head.fields().pairs(&bytes)) + END_OF_HEAD + body
 }
