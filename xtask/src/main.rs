@@ -1,6 +1,7 @@
 //! Chores of the project: `cargo xtask test | bench | fuzz | tidy | docs`.
 
 mod bench;
+mod codes;
 mod docs;
 mod fuzz;
 mod shell;

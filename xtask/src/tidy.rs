@@ -25,6 +25,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
     keywords(&mut wrong);
     crate::docs::tidy(&mut wrong);
+    crate::codes::tidy(&files, &mut wrong);
     if wrong.is_empty() {
         println!("tidy: {} files, nothing to say", files.len());
         return Ok(());

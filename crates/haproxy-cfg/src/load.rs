@@ -81,6 +81,7 @@ pub fn read(inputs: &[Input], context: &mut Context, sources: &mut Sources, repo
         report,
         document: Document::default(),
         section: Vec::new(),
+        open: false,
         budget: lex::EXPANSION_BUDGET,
     };
     for input in inputs {
@@ -103,6 +104,8 @@ struct Reader<'a> {
     document: Document,
     /// `.SECTION`.
     section: Vec<u8>,
+    /// Whether this file has opened a section: none reaches over from the file before.
+    open: bool,
     budget: usize,
 }
 
@@ -110,6 +113,8 @@ impl Reader<'_> {
     fn file(&mut self, input: &Input, file: FileId) {
         let mut blocks = Blocks::default();
         let before = self.report.len();
+        self.open = false;
+        self.section.clear();
         let mut offset = 0;
         let mut last = Span { file, start: 0, end: 0 };
         for (number, line) in (1..).zip(input.text.split_inclusive(|&byte| byte == b'\n')) {
@@ -211,6 +216,7 @@ impl Reader<'_> {
         if section::KEYWORDS.contains(&keyword.as_str()) {
             let name = line.words.get(1).filter(|name| !name.as_str().is_empty()).unwrap_or(keyword);
             self.section = name.bytes().to_vec();
+            self.open = true;
             self.document.sections.push(Section {
                 keyword: keyword.clone(),
                 header: line,
@@ -218,7 +224,7 @@ impl Reader<'_> {
             });
             return;
         }
-        let Some(section) = self.document.sections.last_mut() else {
+        let Some(section) = self.document.sections.last_mut().filter(|_| self.open) else {
             let text = format!("unknown keyword '{}' out of section.", keyword.as_str());
             let mut diagnostic =
                 Diagnostic::error(code::OUT_OF_SECTION, text).at(keyword.span).form(Form::Line);

@@ -250,20 +250,20 @@ fn nesting_is_limited_without_a_cascade() {
 }
 
 #[test]
-fn sections_go_on_in_the_next_file_and_blocks_do_not() {
+fn neither_sections_nor_blocks_go_on_in_the_next_file() {
     let read = read_all(&[
         b"global\n a\n.if 1\n",
-        b" b\nfrontend f # c\n bind :80\n",
+        b" b \"${.SECTION}\"\nfrontend f # c\n bind :80\n",
         b" c\ndefaults\n x \"${.SECTION}\"\n",
     ]);
     assert_snapshot!(read.lines() + &read.words(), @r"
     [ALERT]    [x.cfg:3]: non-terminated '.if' block.
+    [ALERT]    [y.cfg:1]: unknown keyword 'b' out of section.
+    [ALERT]    [z.cfg:1]: unknown keyword 'c' out of section.
     <global>
     <a>
-    <b>
     <frontend><f>
     <bind><:80>
-    <c>
     <defaults>
     <x><defaults>
     ");

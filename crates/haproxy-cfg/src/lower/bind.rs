@@ -32,7 +32,6 @@ impl Lowering<'_> {
                 defer_accept: false,
                 mss: None,
                 tfo: false,
-                nice: 0,
                 place: place.clone(),
             },
             text: text.to_owned(),
@@ -67,7 +66,8 @@ impl Lowering<'_> {
                 self.unknown(Family::Bind, name, word.span, message, ".");
                 break;
             };
-            if keyword.status != Status::Served || matches!(name, "level" | "expose-fd") {
+            let lowered = matches!(keyword.status, Status::Served | Status::NoEffect);
+            if !lowered || matches!(name, "level" | "expose-fd") {
                 let message = format!("{about} : '{name}' is known, not served yet");
                 let message = if keyword.status == Status::Served {
                     format!("{about} : '{name}' is served on 'stats socket' lines only")
@@ -77,11 +77,16 @@ impl Lowering<'_> {
                 self.report.push(Diagnostic::error(code::NOT_YET, message).at(word.span).note(keyword.doc));
             }
             let value = (!keyword.arguments.is_empty()).then(|| words.next()).flatten();
-            if keyword.status == Status::Served
-                && let Err(refusal) = self.bind_parameter(name, value, line.span, &mut drafts)
-            {
-                let span = value.map_or(word.span, |value| value.span);
-                self.error(code::CHOICE, span, format!("{about} : {refusal}"));
+            if !lowered {
+                continue;
+            }
+            match self.bind_parameter(name, value, line.span, &mut drafts) {
+                Ok(()) if keyword.status == Status::NoEffect => self.not_lowered(keyword, name, word.span),
+                Ok(()) => {}
+                Err(refusal) => {
+                    let span = value.map_or(word.span, |value| value.span);
+                    self.error(code::CHOICE, span, format!("{about} : {refusal}"));
+                }
             }
         }
         proxy.binds.append(&mut drafts);
@@ -130,9 +135,8 @@ impl Lowering<'_> {
             "v6only" => each(&|bind| bind.v6only = Some(true)),
             "nice" => {
                 let value = text.parse::<i32>().ok().filter(|nice| (-1024..=1024).contains(nice));
-                let nice = value
+                value
                     .ok_or_else(|| format!("'nice' : invalid value {text}, allowed range is -1024..1024"))?;
-                each(&|bind| bind.nice = nice);
             }
             "mss" => {
                 let value = text.parse::<u16>().ok().filter(|mss| *mss > 0);

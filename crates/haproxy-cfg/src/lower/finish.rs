@@ -84,7 +84,6 @@ impl Compiler<'_> {
         let mut timeouts = settings.timeouts.clone();
         if kind.is_backend() {
             timeouts.queue = timeouts.queue.or(timeouts.connect);
-            timeouts.tarpit = timeouts.tarpit.or(timeouts.connect);
         }
         let check = check(settings);
         let mut bind_ids = Ids::new(1, draft.binds.iter().filter_map(|bind| bind.id.as_ref()));

@@ -45,6 +45,8 @@ impl Lowering<'_> {
         };
         match keyword.status {
             Status::Served => {}
+            // Its number is checked, and shown in statistics.
+            Status::NoEffect if word == "fullconn" => {}
             Status::NotYet if self.unknown_action(line) => return,
             Status::NotYet => {
                 let shown = shown(line);
@@ -132,7 +134,13 @@ impl Lowering<'_> {
             "bind" => self.bind(line, proxy),
             "maxconn" => settings.maxconn = self.only_number(line).or(settings.maxconn),
             "backlog" => settings.backlog = self.only_number(line).or(settings.backlog),
-            "fullconn" => settings.fullconn = self.only_number(line).or(settings.fullconn),
+            "fullconn" => {
+                let Some(number) = self.only_number(line) else { return };
+                settings.fullconn = Some(number);
+                if let Some(keyword) = keywords::find(Family::Proxy, "fullconn") {
+                    self.not_lowered(keyword, "fullconn", line.keyword_span());
+                }
+            }
             "retries" => {
                 let missing = |keyword: &str| {
                     format!("'{keyword}' expects an integer argument (dispatch counts for one).")

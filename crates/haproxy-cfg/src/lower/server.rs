@@ -62,7 +62,7 @@ impl Lowering<'_> {
                 break;
             };
             let value = (!keyword.arguments.is_empty()).then(|| words.next()).flatten();
-            if keyword.status != Status::Served {
+            if !matches!(keyword.status, Status::Served | Status::NoEffect) {
                 let message = format!("{about}'{text}' is known, not served yet");
                 self.report.push(Diagnostic::error(code::NOT_YET, message).at(word.span).note(keyword.doc));
                 continue;
@@ -79,8 +79,10 @@ impl Lowering<'_> {
             } else {
                 self.server_parameter(text, value_text, name, settings)
             };
-            if let Err(refusal) = result {
-                self.error(code::CHOICE, span, format!("{about}{refusal}"));
+            match result {
+                Ok(()) if keyword.status == Status::NoEffect => self.not_lowered(keyword, text, word.span),
+                Ok(()) => {}
+                Err(refusal) => self.error(code::CHOICE, span, format!("{about}{refusal}")),
             }
         }
         id

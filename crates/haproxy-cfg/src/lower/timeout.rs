@@ -23,7 +23,7 @@ impl Lowering<'_> {
             let message = format!("'timeout' supports {NAMES} (got '{name}')");
             return self.unknown(Family::Timeout, name, line.argument_span(0), message, "");
         };
-        if keyword.status != Status::Served {
+        if !matches!(keyword.status, Status::Served | Status::NoEffect) {
             return self.not_lowered(keyword, &format!("timeout {name}"), line.argument_span(0));
         }
         let Some(word) = line.argument(1) else {
@@ -50,6 +50,9 @@ impl Lowering<'_> {
         if self.other_side(keyword, &shown, "will be ignored", "", line, proxy) {
             return;
         }
+        if keyword.status == Status::NoEffect {
+            return self.not_lowered(keyword, &format!("timeout {name}"), line.argument_span(0));
+        }
         if let Some(slot) = slot(&mut proxy.settings.timeouts, name) {
             *slot = (time > Duration::ZERO).then_some(time);
         }
@@ -73,7 +76,6 @@ fn slot<'a>(timeouts: &'a mut Timeouts, name: &str) -> Option<&'a mut Option<Dur
         "http-keep-alive" => &mut timeouts.http_keep_alive,
         "tunnel" => &mut timeouts.tunnel,
         "check" => &mut timeouts.check,
-        "tarpit" => &mut timeouts.tarpit,
         _ => return None,
     })
 }

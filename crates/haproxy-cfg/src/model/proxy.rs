@@ -59,7 +59,7 @@ pub struct Proxy {
     pub maxconn: Option<u32>,
     /// `backlog`.
     pub backlog: Option<u32>,
-    /// `fullconn` of the backend.
+    /// `fullconn` of the backend, for statistics.
     pub fullconn: Option<u32>,
     /// `default_backend`: index into [`super::Config::proxies`]; a `listen` section without one serves itself.
     pub default_backend: Option<usize>,
@@ -124,8 +124,6 @@ pub struct Bind {
     pub mss: Option<u16>,
     /// `tfo`.
     pub tfo: bool,
-    /// `nice`.
-    pub nice: i32,
     /// The `bind` line.
     pub place: Place,
 }
@@ -144,7 +142,6 @@ pub struct Timeouts {
     pub http_keep_alive: Option<Duration>,
     pub tunnel: Option<Duration>,
     pub check: Option<Duration>,
-    pub tarpit: Option<Duration>,
 }
 
 /// How connections are kept (`option httpclose`, `http-server-close`, `http-keep-alive`; the last said wins).

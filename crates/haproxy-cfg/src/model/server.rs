@@ -21,7 +21,7 @@ pub struct Server {
     pub disabled: bool,
     /// `maxconn`; 0 is no limit.
     pub maxconn: u32,
-    /// `maxqueue`; 0 is no limit.
+    /// `maxqueue`, for statistics; 0 is no limit.
     pub maxqueue: u32,
     /// `pool-max-conn`; -1 is no limit.
     pub pool_max_conn: i64,

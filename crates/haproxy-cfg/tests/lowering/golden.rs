@@ -129,12 +129,11 @@ fn a_defaults_section_does_not_inherit_from_the_one_before() {
 }
 
 #[test]
-fn queue_and_tarpit_wait_as_long_as_connecting_unless_said() {
+fn queues_wait_as_long_as_connecting_unless_said() {
     let config = config("defaults\n timeout connect 4s\nbackend a\nbackend b\n timeout queue 9s\n");
     let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
-    let seen: Vec<_> =
-        config.proxies.iter().map(|p| (seconds(p.timeouts.queue), seconds(p.timeouts.tarpit))).collect();
-    assert_eq!(seen, [(Some(4), Some(4)), (Some(9), Some(4))]);
+    let seen: Vec<_> = config.proxies.iter().map(|p| seconds(p.timeouts.queue)).collect();
+    assert_eq!(seen, [Some(4), Some(9)]);
 }
 
 #[test]

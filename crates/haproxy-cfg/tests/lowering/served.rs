@@ -7,10 +7,12 @@ const TIMEOUTS: &str = "timeout client 1s\n timeout server 1s\n timeout connect 
 
 /// A configuration with `keyword` alone, in a section where it may stand.
 fn with(keyword: &Keyword) -> Option<String> {
-    let name = keyword.name;
+    // What has no effect must still be written right.
+    let valued = keyword.status == Status::NoEffect && !keyword.arguments.is_empty();
+    let name = if valued { format!("{} 1", keyword.name) } else { keyword.name.to_owned() };
     let line = match keyword.family {
         Family::Global => return Some(format!("global\n {name}\n")),
-        Family::Proxy => name.to_owned(),
+        Family::Proxy => name,
         Family::Option => format!("option {name}"),
         Family::Timeout => format!("timeout {name}"),
         Family::Bind => format!("bind :80 {name}"),

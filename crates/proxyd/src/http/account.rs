@@ -4,21 +4,28 @@
 //! each field, one byte for the end of the head, then the body's payload. Fields that only steer the connection are
 //! taken out before they are counted.
 
-use http1::{ErrorPage, Limits, Method, RequestHead, ResponseHead, Strictness, token};
+use http1::{ErrorPage, Field, Fields, Limits, Method, RequestHead, ResponseHead, Strictness, token};
 
 const START_LINE: u64 = 20;
 const END_OF_HEAD: u64 = 1;
+const CONNECTION: &[u8] = b"connection";
 
-type Pair<'a> = (&'a [u8], &'a [u8]);
-
-fn all_fields<'a>(pairs: impl Iterator<Item = Pair<'a>>) -> u64 {
-    pairs.map(|(name, value)| (name.len() + value.len()) as u64).sum()
+fn sum(fields: &Fields, counts: impl Fn(&Field) -> bool) -> u64 {
+    fields
+        .iter()
+        .filter(|field| counts(field))
+        .map(|field| (field.name.len() + field.value.len()) as u64)
+        .sum()
 }
 
-fn fields<'a>(pairs: impl Iterator<Item = Pair<'a>>) -> u64 {
-    all_fields(
-        pairs.filter(|(name, value)| !(token::eq_ignore_case(name, b"connection") && steers_only(value))),
-    )
+fn fields(fields: &Fields, buf: &[u8]) -> u64 {
+    sum(fields, |field| !steers(field, buf))
+}
+
+fn steers(field: &Field, buf: &[u8]) -> bool {
+    field.name.len() == CONNECTION.len()
+        && token::eq_ignore_case(field.name.of(buf), CONNECTION)
+        && steers_only(field.value.of(buf))
 }
 
 fn steers_only(value: &[u8]) -> bool {
@@ -29,19 +36,16 @@ fn steers_only(value: &[u8]) -> bool {
 /// The size of a request's head.
 pub(super) fn request_head(head: &RequestHead, buf: &[u8]) -> u64 {
     let words = head.method(buf).len() + head.target(buf).len() + head.version().as_str().len();
-    START_LINE + words as u64 + fields(head.fields().pairs(buf)) + END_OF_HEAD
-}
-
-fn status_line(head: &ResponseHead, buf: &[u8]) -> u64 {
-    START_LINE + (head.version().as_str().len() + 3 + head.reason(buf).len()) as u64
+    START_LINE + words as u64 + fields(head.fields(), buf) + END_OF_HEAD
 }
 
 /// The size of a response's head.
 pub(super) fn response_head(head: &ResponseHead, buf: &[u8]) -> u64 {
-    status_line(head, buf) + fields(head.fields().pairs(buf)) + END_OF_HEAD
+    let words = head.version().as_str().len() + 3 + head.reason(buf).len();
+    START_LINE + words as u64 + fields(head.fields(), buf) + END_OF_HEAD
 }
 
-/// The size of an error page. A page's own `Connection: close` counts.
+/// The size of an error page, its own `Connection: close` included.
 pub(super) fn page(page: &ErrorPage, head_only: bool) -> u64 {
     let mut head = ResponseHead::new();
     let mut bytes = page.raw().to_vec();
@@ -51,5 +55,6 @@ pub(super) fn page(page: &ErrorPage, head_only: bool) -> u64 {
         return 0;
     }
     let body = if head_only { 0 } else { page.body_len() as u64 };
-    status_line(&head, &bytes) + all_fields(head.fields().pairs(&bytes)) + END_OF_HEAD + body
+    let steering = sum(head.fields(), |field| steers(field, &bytes));
+    response_head(&head, &bytes) + steering + body
 }
