@@ -356,7 +356,8 @@ impl RequestHead {
     }
 
     /// What stands before and behind the default port of an absolute target, if it names one.
-    pub(crate) fn around_default_port<'a>(&self, buf: &'a [u8]) -> Option<[&'a [u8]; 2]> {
+    #[must_use]
+    pub fn around_default_port<'a>(&self, buf: &'a [u8]) -> Option<[&'a [u8]; 2]> {
         let (scheme, authority) = (self.scheme(buf)?, self.authority(buf)?);
         if !is_default_port(Some(scheme), port(authority)?) {
             return None;
