@@ -604,6 +604,7 @@ fn privileges_are_given_up_by_the_worker_only() {
     assert_eq!(status(worker, "Uid:"), [nobody.to_string().as_str(); 4].join("\t"));
     assert_eq!(status(worker, "Groups:"), "");
     assert_eq!(status(worker, "NoNewPrivs:"), "1");
+    assert_eq!(proxy.said_times("started as root without"), 0);
     assert_eq!(std::fs::read_link(format!("/proc/{worker}/root")).unwrap(), jail);
     assert_eq!(status(proxy.child.id(), "Uid:"), "0\t0\t0\t0");
     // A worker without privileges can be replaced, for the master has kept its own.
@@ -611,4 +612,16 @@ fn privileges_are_given_up_by_the_worker_only() {
     until("the new worker serves", || proxy.said_times("Loading success.") == 2);
     proxy.get().unwrap();
     std::fs::remove_dir_all(&jail).unwrap();
+    for (global, missing) in [("", ["'chroot'", "'user'"].as_slice()), ("  user nobody\n", &["'chroot'"])] {
+        let proxy = Proxy::start("power", &["-db"], global);
+        assert_eq!(proxy.said_times("started as root without"), missing.len(), "{}", proxy.said());
+        for keyword in missing {
+            assert_eq!(
+                proxy.said_times(&format!("started as root without {keyword}")),
+                1,
+                "{}",
+                proxy.said()
+            );
+        }
+    }
 }
