@@ -162,10 +162,11 @@ class Sink:
 
     def settled(self) -> int:
         """The count once nothing more comes."""
-        for _ in range(40):
-            before = self.lines
+        quiet, before = 0, -1
+        for _ in range(100):
             time.sleep(0.05)
-            if self.lines == before:
+            quiet, before = (quiet + 1 if self.lines == before else 0), self.lines
+            if quiet == 3:
                 break
         return self.lines
 

@@ -39,6 +39,8 @@ pub struct Wishes {
     pub reuse: HttpReuse,
     /// It is its session's first request.
     pub first: bool,
+    /// Only a new connection will do.
+    pub fresh: bool,
 }
 
 /// After a refused connection the same server is tried again no sooner than this (manual, `retries`).
@@ -75,7 +77,12 @@ pub async fn connect(
             counters.chosen.add(1);
             server.rate.count(reactor::now().as_millis());
         }
-        if let Some(stream) = worker.pool.take(backend.index, server_index, wishes.reuse, wishes.first) {
+        let kept = match wishes.reuse {
+            _ if wishes.fresh => None,
+            HttpReuse::Never => own_connection(session, backend.index, server_index),
+            reuse => worker.pool.take(backend.index, server_index, reuse, wishes.first),
+        };
+        if let Some(stream) = kept {
             counters.reuses.add(1);
             worker.backend(backend).reuses.add(1);
             trace.marks.connect = Some(reactor::now());
@@ -120,6 +127,12 @@ pub async fn connect(
 }
 
 const NO_SERVER: NoServer = NoServer { cause: Cause(b'S', b'C'), status: 503 };
+
+/// The session's own idle connection, when it leads to this server.
+fn own_connection(session: &Session, proxy: usize, server: usize) -> Option<Stream> {
+    let (to_proxy, to_server, stream) = session.own_connection.take()?;
+    ((to_proxy, to_server) == (proxy, server) && crate::pool::quiet(&stream)).then_some(stream)
+}
 
 /// `option prefer-last-server`: a place on the server that served the session's last request.
 fn last_server(session: &Session, backend: &Arc<Proxy>) -> Option<Slot> {

@@ -65,7 +65,7 @@ impl Pool {
             (HttpReuse::Never, _) | (HttpReuse::Safe, true) => return None,
             (HttpReuse::Aggressive, true) => (false, true),
             (HttpReuse::Always, true) => (true, true),
-            (_, false) => (true, false),
+            (_, false) => (true, true),
         };
         let mut shelf = self.shelf(proxy, server)?.borrow_mut();
         loop {
@@ -141,7 +141,7 @@ impl Pool {
 
 /// Whether an idle connection can carry a request: the server has neither closed it nor sent anything unasked. Costs a
 /// system call only when there is something to be read.
-fn quiet(stream: &Stream) -> bool {
+pub fn quiet(stream: &Stream) -> bool {
     let nothing = |e: std::io::Error| e.kind() == std::io::ErrorKind::WouldBlock;
     !stream.peer_closed() && stream.try_peek(&mut [0]).is_err_and(nothing)
 }

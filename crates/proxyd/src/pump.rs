@@ -99,31 +99,80 @@ impl Pump<'_> {
     ///
     /// # Errors
     /// The side that failed. What was written stays written.
-    pub async fn run(self, head: &[u8]) -> Result<(), Fault> {
+    pub async fn run(mut self, mut head: &[u8]) -> Result<(), Fault> {
+        // Boxed: most bodies are not chunked and need not be waited for, and every exchange would have to make room.
         if matches!(self.left, Left::Chunks(_)) || self.framed == Framed::Chunks {
-            // Boxed: few bodies are chunked, and every exchange would have to make room for it.
-            Box::pin(self.run_chunked(head)).await
+            return Box::pin(self.run_chunked(head)).await;
+        }
+        self.write_at_once(&mut head)?;
+        if head.is_empty() && matches!(self.left, Left::Nothing) {
+            return Ok(());
+        }
+        Box::pin(self.run_plain(head)).await
+    }
+
+    /// Writes what the socket takes of `head` and of the body that was read with it, in one piece when the buffer has
+    /// room before the body.
+    fn write_at_once(&mut self, head: &mut &[u8]) -> Result<(), Fault> {
+        let take = self.writable();
+        if head.is_empty() && take == 0 {
+            return Ok(());
+        }
+        let joined = !head.is_empty() && take > 0 && self.buffer.prepend(head);
+        let result = if joined {
+            self.to.try_write(self.buffer.data().get(..head.len() + take).unwrap_or_default())
         } else {
-            self.run_plain(head).await
+            let body = self.buffer.data().get(..take).unwrap_or_default();
+            let mut parts = [IoSlice::new(head), IoSlice::new(body)];
+            let mut parts = parts.as_mut_slice();
+            IoSlice::advance_slices(&mut parts, 0);
+            match parts {
+                [head, body] if body.is_empty() => self.to.try_write(head),
+                parts => self.to.try_write_vectored(parts, false),
+            }
+        };
+        if joined {
+            self.buffer.consume(head.len());
+        }
+        match result {
+            Ok(written) => {
+                let (of_head, rest) = head.split_at_checked(written).unwrap_or((head, &[]));
+                let of_body = written - of_head.len();
+                *head = rest;
+                self.wrote(of_body);
+                Ok(())
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(()),
+            Err(_) => Err(Fault::Write),
+        }
+    }
+
+    /// Bytes at the start of the buffer that belong to a plain body.
+    fn writable(&self) -> usize {
+        let available = self.buffer.len();
+        match *self.left {
+            Left::Length(left) => available.min(usize::try_from(left).unwrap_or(usize::MAX)),
+            Left::UntilClose => available,
+            Left::Nothing | Left::Chunks(_) => 0,
+        }
+    }
+
+    /// So many bytes at the start of the buffer were written.
+    fn wrote(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.buffer.consume(bytes);
+            (self.moved)(bytes as u64);
+            self.left.shorten(bytes as u64);
         }
     }
 
     /// A body that is written as it is read.
     async fn run_plain(mut self, mut head: &[u8]) -> Result<(), Fault> {
         for turn in 1_u32.. {
-            let available = self.buffer.data().len();
-            let take = match *self.left {
-                Left::Length(left) => available.min(usize::try_from(left).unwrap_or(usize::MAX)),
-                Left::UntilClose => available,
-                Left::Nothing | Left::Chunks(_) => 0,
-            };
+            let take = self.writable();
             self.write_pair(head, take).await?;
             head = &[];
-            if take > 0 {
-                self.buffer.consume(take);
-                (self.moved)(take as u64);
-                self.left.shorten(take as u64);
-            }
+            self.wrote(take);
             if matches!(self.left, Left::Nothing) {
                 return Ok(());
             }

@@ -32,6 +32,8 @@ pub struct Session {
     pub streams: u32,
     /// Backend and server of its last stream.
     pub last_server: Cell<Option<(usize, usize)>>,
+    /// Under `http-reuse never`: the idle connection to the backend's server that served the last request.
+    pub own_connection: Cell<Option<(usize, usize, Stream)>>,
     peer: SockAddr,
     stop_place: Cell<Option<usize>>,
     _admission: Admission,
@@ -58,6 +60,7 @@ impl Session {
             accepted: reactor::wall(),
             streams: 0,
             last_server: Cell::new(None),
+            own_connection: Cell::new(None),
             peer,
             stop_place: Cell::new(None),
             _admission: admission,

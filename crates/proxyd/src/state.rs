@@ -43,6 +43,8 @@ pub struct Process {
     pub started: Instant,
     /// The same on the wall clock.
     pub started_at: WallTime,
+    /// The process, for log lines: asking the kernel for each would cost a system call.
+    pub pid: u32,
     /// `node`, or the machine's name.
     pub node: Arc<str>,
     /// The machine's name, for log lines.
@@ -109,6 +111,7 @@ impl State {
                 stopping: AtomicBool::new(false),
                 started: reactor::now(),
                 started_at: reactor::wall(),
+                pid: std::process::id(),
                 node,
                 hostname,
             },

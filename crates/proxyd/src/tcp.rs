@@ -38,7 +38,7 @@ async fn through(session: &Session, trace: &mut Trace) -> Cause {
     backend.backend.rate.count(reactor::now().as_millis());
     trace.backend = Some(Arc::clone(backend));
     let _stay = backend.backend.stay();
-    let wishes = Wishes { reuse: HttpReuse::Never, first: true };
+    let wishes = Wishes { reuse: HttpReuse::Never, first: true, fresh: true };
     let server = match connect(session, backend, trace, wishes).await {
         Ok(server) => server,
         Err(none) => return none.cause,

@@ -175,7 +175,7 @@ impl Trace {
             request_line,
             unique_id: self.unique_id.as_deref(),
             request_counter: self.number,
-            pid: std::process::id(),
+            pid: state.process.pid,
             hostname: &state.process.hostname,
             ..Record::default()
         }

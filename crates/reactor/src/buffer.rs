@@ -106,6 +106,14 @@ impl Buffer {
         }
     }
 
+    /// Puts `bytes` before the filled ones when what was consumed there left the room; whether it did.
+    pub fn prepend(&mut self, bytes: &[u8]) -> bool {
+        let Some(start) = self.start.checked_sub(bytes.len()) else { return false };
+        self.bytes[start..self.start].copy_from_slice(bytes);
+        self.start = start;
+        true
+    }
+
     /// Appends as much of `bytes` as there is room for; returns how much that was.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let n = bytes.len().min(self.spare());
@@ -197,6 +205,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_consumed_leaves_room_before_the_rest() {
+        let mut buffer = Buffer::take(8);
+        buffer.push(b"abcdef");
+        buffer.consume(3);
+        assert!(!buffer.prepend(b"wxyz"));
+        assert_eq!(buffer.data(), b"def");
+        assert!(buffer.prepend(b"xy"));
+        assert!(buffer.prepend(b""));
+        assert_eq!((buffer.data(), buffer.spare()), (&b"xydef"[..], 2));
+        buffer.consume(5);
+        assert!(!buffer.prepend(b"x"));
+    }
+
+    #[test]
     fn the_buffer_dropped_last_is_taken_first() {
         trim();
         let (one, other) = (Buffer::take(64), Buffer::take(64));
@@ -213,7 +235,7 @@ mod tests {
     #[test]
     fn the_pool_is_bounded() {
         trim();
-        let many: Vec<Buffer> = (0..100).map(|_| Buffer::take(16_384)).collect();
+        let many: Vec<Buffer> = (0..POOLED_BYTES / 8_192).map(|_| Buffer::take(16_384)).collect();
         drop(many);
         assert_eq!(pooled(), POOLED_BYTES);
         for size in 1..100 {

@@ -75,6 +75,11 @@ impl Watched {
         self.has(PEER_CLOSED)
     }
 
+    pub(crate) fn is_watched(&self) -> bool {
+        let watching = self.0.reactor.get();
+        watching != 0 && reactor::with(|reactor| reactor.id) == Some(watching)
+    }
+
     fn check_watchable(&self) -> io::Result<()> {
         if self.has(UNWATCHABLE) {
             return Err(io::Error::other("the descriptor cannot be watched"));

@@ -206,6 +206,10 @@ impl Stream {
     #[inline]
     pub fn try_write_vectored(&self, parts: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
         let flags = if more { libc::MSG_MORE } else { 0 };
+        if let [part] = parts {
+            // The kernel has less to copy in and to check.
+            return self.write(part.len(), |fd| syscall::send(fd, part, flags));
+        }
         let all = parts.iter().map(|part| part.len()).sum();
         self.write(all, |fd| syscall::send_parts(fd, parts, flags))
     }
@@ -282,6 +286,12 @@ impl Stream {
     /// task that waits for reading.
     pub fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.poll_broken(cx)
+    }
+
+    /// Whether this thread's reactor watches it, so that waiting costs no system call any more.
+    #[inline]
+    pub fn is_watched(&self) -> bool {
+        self.0.is_watched()
     }
 
     /// Whether epoll has reported that the peer closed or the connection broke. It can only know of a stream for which

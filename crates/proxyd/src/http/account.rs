@@ -4,15 +4,22 @@
 //! each field, one byte for the end of the head, then the body's payload. Fields that only steer the connection are
 //! taken out before they are counted.
 
-use http1::{ErrorPage, Limits, Method, RequestHead, ResponseHead, Strictness, token};
+use http1::{ErrorPage, Field, Fields, Limits, Method, RequestHead, ResponseHead, Strictness, token};
 
 const START_LINE: u64 = 20;
 const END_OF_HEAD: u64 = 1;
+const CONNECTION: &[u8] = b"connection";
 
-fn fields<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> u64 {
-    pairs
-        .filter(|(name, value)| !(token::eq_ignore_case(name, b"connection") && steers_only(value)))
-        .map(|(name, value)| (name.len() + value.len()) as u64)
+fn fields(fields: &Fields, buf: &[u8]) -> u64 {
+    let steers = |field: &&Field| {
+        field.name.len() == CONNECTION.len()
+            && token::eq_ignore_case(field.name.of(buf), CONNECTION)
+            && steers_only(field.value.of(buf))
+    };
+    fields
+        .iter()
+        .filter(|field| !steers(field))
+        .map(|field| (field.name.len() + field.value.len()) as u64)
         .sum()
 }
 
@@ -24,13 +31,13 @@ fn steers_only(value: &[u8]) -> bool {
 /// The size of a request's head.
 pub(super) fn request_head(head: &RequestHead, buf: &[u8]) -> u64 {
     let words = head.method(buf).len() + head.target(buf).len() + head.version().as_str().len();
-    START_LINE + words as u64 + fields(head.fields().pairs(buf)) + END_OF_HEAD
+    START_LINE + words as u64 + fields(head.fields(), buf) + END_OF_HEAD
 }
 
 /// The size of a response's head.
 pub(super) fn response_head(head: &ResponseHead, buf: &[u8]) -> u64 {
     let words = head.version().as_str().len() + 3 + head.reason(buf).len();
-    START_LINE + words as u64 + fields(head.fields().pairs(buf)) + END_OF_HEAD
+    START_LINE + words as u64 + fields(head.fields(), buf) + END_OF_HEAD
 }
 
 /// The size of an error page.

@@ -11,6 +11,7 @@ use crate::tcp;
 use crate::trace::{Cause, Trace};
 use crate::wait::deadline;
 use ek_time::Instant;
+use haproxy_cfg::model::HttpReuse;
 use http1::{ChunkDecoder, ChunkStep, Framing, Limits, Persistence};
 use reactor::{Buffer, Timer};
 use std::cell::Cell;
@@ -95,7 +96,27 @@ impl<'s> Exchange<'s> {
             Ok(head_len) => self.steps(head_len).await,
             Err(stop) => Err(stop),
         };
-        self.finish(outcome).await
+        let mut unparsed = false;
+        let next = match outcome {
+            Ok(Done { client: Persistence::KeepAlive, request_whole: true }) => Next::Request(None),
+            Ok(Done { request_whole: true, .. }) => Next::Close,
+            // Boxed, as all that few exchanges need.
+            Ok(Done { request_whole: false, .. }) => Box::pin(self.end_early()).await,
+            Err(stop) => {
+                unparsed = stop.unparsed;
+                self.trace.cause = stop.cause;
+                Box::pin(self.answer(stop)).await
+            }
+        };
+        self.finish(unparsed, next)
+    }
+
+    /// The response was sent before all of the request was there: it is over when the client has ended it.
+    async fn end_early(&mut self) -> Next {
+        if linger(self.session).await && self.trace.cause == Cause::NONE {
+            self.trace.cause = Cause(b'C', b'D');
+        }
+        Next::Close
     }
 
     async fn steps(&mut self, head_len: usize) -> Result<Done, Stop> {
@@ -144,10 +165,11 @@ impl<'s> Exchange<'s> {
     async fn with_server(&mut self, backend: &Arc<Proxy>) -> Result<Done, Stop> {
         let session = self.session;
         let first = session.streams == 0;
-        let mut reuse = backend.config.http_reuse;
+        let reuse = backend.config.http_reuse;
+        let mut fresh = false;
         let replayable = self.scratch.request.framing() == Framing::None;
         loop {
-            let wishes = Wishes { reuse, first };
+            let wishes = Wishes { reuse, first, fresh };
             let server = connect(session, backend, &mut self.trace, wishes)
                 .await
                 .map_err(|none| Stop::answer(none.cause, none.status))?;
@@ -155,7 +177,7 @@ impl<'s> Exchange<'s> {
                 Some((sent, request_whole)) => {
                     return self.after_response(backend, server, sent, request_whole).await;
                 }
-                None if replayable => reuse = haproxy_cfg::model::HttpReuse::Never,
+                None if replayable => fresh = true,
                 // The server may have acted on it; the client, who knows whether that matters, must decide.
                 None if !first => return Err(Stop::silent(Cause(b'S', b'H'))),
                 None => return Err(Stop::answer(Cause(b'S', b'H'), 502)),
@@ -303,30 +325,18 @@ impl<'s> Exchange<'s> {
         }
         if sent.keep_server && request_whole {
             let ServerSide { stream, reused, slot } = server;
-            session.worker.pool.put(backend.index, slot.server, stream, reused);
+            if backend.config.http_reuse == HttpReuse::Never {
+                session.own_connection.set(Some((backend.index, slot.server, stream)));
+            } else {
+                session.worker.pool.put(backend.index, slot.server, stream, reused);
+            }
         }
         Ok(Done { client: sent.client, request_whole })
     }
 
-    /// Answers what was not answered, logs and counts.
-    async fn finish(mut self, outcome: Result<Done, Stop>) -> Next {
+    /// Logs and counts.
+    fn finish(mut self, unparsed: bool, next: Next) -> Next {
         let session = self.session;
-        let mut next = match outcome {
-            Ok(Done { client: Persistence::KeepAlive, request_whole: true }) => Next::Request(None),
-            Ok(Done { request_whole: false, .. }) => {
-                // Answered before all of the request was there: it is over when the client has ended it.
-                if self.trace.cause == Cause::NONE && Box::pin(linger(session)).await {
-                    self.trace.cause = Cause(b'C', b'D');
-                }
-                Next::Close
-            }
-            Ok(_) => Next::Close,
-            Err(stop) => {
-                self.trace.cause = stop.cause;
-                self.answer(stop).await
-            }
-        };
-        let unparsed = outcome.err().is_some_and(|stop| stop.unparsed);
         if unparsed {
             self.trace.number = session.worker.state.process.requests.fetch_add(1, Relaxed);
             session.worker.frontend(&session.frontend).request_errors.add(1);
@@ -334,14 +344,11 @@ impl<'s> Exchange<'s> {
         let line = (!unparsed).then_some(self.scratch.request_line.as_slice());
         self.trace.log(session, line, false);
         self.trace.count_bytes(session);
-        let Self { scratch, buffer, session, .. } = self;
-        session.worker.put_scratch(scratch);
-        if let Next::Request(kept) = &mut next
-            && !buffer.is_empty()
-        {
-            *kept = Some(buffer);
+        session.worker.put_scratch(self.scratch);
+        match next {
+            Next::Request(_) => Next::Request(Some(self.buffer).filter(|buffer| !buffer.is_empty())),
+            next => next,
         }
-        next
     }
 
     /// Sends an error page. The connection is kept when request and page leave no doubt where the next message starts.

@@ -9,13 +9,17 @@ use crate::pump::{Fault, Framed, Left, Pump, pipe_size, read_into, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
 use crate::trace::{Cause, Trace};
-use ek_time::Instant;
+use ek_time::{Duration, Instant};
 use http1::{ChunkDecoder, Framing, HopByHop, Limits, Persistence, Progress, Strictness, Version};
 use reactor::Buffer;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice};
 use std::task::Poll;
+
+/// How long an answer may take before the loop is asked to watch the client of a new connection for its close: a system
+/// call that is not worth it for quick answers.
+const WATCH_AFTER: Duration = Duration::from_millis(10);
 
 /// Room for a response: its head, and a small body with it in one read.
 const RESPONSE_BUFFER: usize = 32 << 10;
@@ -138,6 +142,7 @@ impl Responder<'_> {
                     Ok(Progress::Complete { .. })
                         if self.scratch.response.switches_unasked(&self.scratch.request) =>
                     {
+                        self.trace.bytes_out += account::response_head(&self.scratch.response, buffer.data());
                         return Err(self.failed(Cause(b'P', b'H'), 502));
                     }
                     Ok(Progress::Complete { len }) => {
@@ -177,20 +182,27 @@ impl Responder<'_> {
     /// Waits for the server, watching the client and the clock.
     async fn wait_readable(&self) -> Result<(), Stop> {
         let (session, server) = (self.session, &self.server.stream);
+        let mut watch_from = (!session.stream.is_watched()).then(|| reactor::now() + WATCH_AFTER);
         poll_fn(|cx| {
             if server.poll_readable(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            if client_gone(session, self.backend, cx) {
-                session.worker.backend(self.backend).client_aborts.add(1);
-                session.worker.server(self.backend, self.server.slot.server).client_aborts.add(1);
-                return Poll::Ready(Err(Stop::silent(Cause(b'C', b'H'))));
+            loop {
+                if watch_from.is_none() && client_gone(session, self.backend, cx) {
+                    session.worker.backend(self.backend).client_aborts.add(1);
+                    session.worker.server(self.backend, self.server.slot.server).client_aborts.add(1);
+                    return Poll::Ready(Err(Stop::silent(Cause(b'C', b'H'))));
+                }
+                let answer_by = self.answer_by.get();
+                session.timer.set([answer_by, watch_from].into_iter().flatten().min());
+                if session.timer.poll_expired(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if answer_by.is_some_and(|by| reactor::now() >= by) {
+                    return Poll::Ready(Err(self.failed(Cause(b's', b'H'), 504)));
+                }
+                watch_from = None;
             }
-            session.timer.set(self.answer_by.get());
-            if session.timer.poll_expired(cx).is_ready() {
-                return Poll::Ready(Err(self.failed(Cause(b's', b'H'), 504)));
-            }
-            Poll::Pending
         })
         .await
     }
