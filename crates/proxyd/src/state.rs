@@ -39,6 +39,8 @@ pub struct Process {
     pub requests: AtomicU64,
     /// Set by a soft stop: no new connections, idle ones are closed.
     pub stopping: AtomicBool,
+    /// Acceptors wait: the listening sockets stay, and clients in their backlogs.
+    pub paused: AtomicBool,
     /// When the process started serving.
     pub started: Instant,
     /// The same on the wall clock.
@@ -109,6 +111,7 @@ impl State {
                 logs: Arc::default(),
                 requests: AtomicU64::new(0),
                 stopping: AtomicBool::new(false),
+                paused: AtomicBool::new(false),
                 started: reactor::now(),
                 started_at: reactor::wall(),
                 pid: std::process::id(),
@@ -122,6 +125,11 @@ impl State {
     /// Whether a soft stop was asked for.
     pub fn stopping(&self) -> bool {
         self.process.stopping.load(Relaxed)
+    }
+
+    /// Whether no clients are accepted for now.
+    pub fn paused(&self) -> bool {
+        self.process.paused.load(Relaxed)
     }
 }
 
