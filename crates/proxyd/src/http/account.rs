@@ -16,11 +16,11 @@ fn fields(fields: &Fields, buf: &[u8]) -> u64 {
             && token::eq_ignore_case(field.name.of(buf), CONNECTION)
             && steers_only(field.value.of(buf))
     };
-    fields
-        .iter()
-        .filter(|field| !steers(field))
-        .map(|field| (field.name.len() + field.value.len()) as u64)
-        .sum()
+    sum(fields.iter().filter(|field| !steers(field)))
+}
+
+fn sum<'a>(fields: impl Iterator<Item = &'a Field>) -> u64 {
+    fields.map(|field| (field.name.len() + field.value.len()) as u64).sum()
 }
 
 fn steers_only(value: &[u8]) -> bool {
@@ -34,13 +34,16 @@ pub(super) fn request_head(head: &RequestHead, buf: &[u8]) -> u64 {
     START_LINE + words as u64 + fields(head.fields(), buf) + END_OF_HEAD
 }
 
-/// The size of a response's head.
-pub(super) fn response_head(head: &ResponseHead, buf: &[u8]) -> u64 {
-    let words = head.version().as_str().len() + 3 + head.reason(buf).len();
-    START_LINE + words as u64 + fields(head.fields(), buf) + END_OF_HEAD
+fn status_line(head: &ResponseHead, buf: &[u8]) -> u64 {
+    START_LINE + (head.version().as_str().len() + 3 + head.reason(buf).len()) as u64
 }
 
-/// The size of an error page.
+/// The size of a response's head.
+pub(super) fn response_head(head: &ResponseHead, buf: &[u8]) -> u64 {
+    status_line(head, buf) + fields(head.fields(), buf) + END_OF_HEAD
+}
+
+/// The size of an error page. A page's own `Connection: close` counts.
 pub(super) fn page(page: &ErrorPage, head_only: bool) -> u64 {
     let mut head = ResponseHead::new();
     let mut bytes = page.raw().to_vec();
@@ -50,5 +53,5 @@ pub(super) fn page(page: &ErrorPage, head_only: bool) -> u64 {
         return 0;
     }
     let body = if head_only { 0 } else { page.body_len() as u64 };
-    response_head(&head, &bytes) + body
+    status_line(&head, &bytes) + sum(head.fields().iter()) + END_OF_HEAD + body
 }
