@@ -10,17 +10,22 @@ const START_LINE: u64 = 20;
 const END_OF_HEAD: u64 = 1;
 const CONNECTION: &[u8] = b"connection";
 
-fn fields(fields: &Fields, buf: &[u8]) -> u64 {
-    let steers = |field: &&Field| {
-        field.name.len() == CONNECTION.len()
-            && token::eq_ignore_case(field.name.of(buf), CONNECTION)
-            && steers_only(field.value.of(buf))
-    };
-    sum(fields.iter().filter(|field| !steers(field)))
+fn sum(fields: &Fields, counts: impl Fn(&Field) -> bool) -> u64 {
+    fields
+        .iter()
+        .filter(|field| counts(field))
+        .map(|field| (field.name.len() + field.value.len()) as u64)
+        .sum()
 }
 
-fn sum<'a>(fields: impl Iterator<Item = &'a Field>) -> u64 {
-    fields.map(|field| (field.name.len() + field.value.len()) as u64).sum()
+fn fields(fields: &Fields, buf: &[u8]) -> u64 {
+    sum(fields, |field| !steers(field, buf))
+}
+
+fn steers(field: &Field, buf: &[u8]) -> bool {
+    field.name.len() == CONNECTION.len()
+        && token::eq_ignore_case(field.name.of(buf), CONNECTION)
+        && steers_only(field.value.of(buf))
 }
 
 fn steers_only(value: &[u8]) -> bool {
@@ -34,16 +39,13 @@ pub(super) fn request_head(head: &RequestHead, buf: &[u8]) -> u64 {
     START_LINE + words as u64 + fields(head.fields(), buf) + END_OF_HEAD
 }
 
-fn status_line(head: &ResponseHead, buf: &[u8]) -> u64 {
-    START_LINE + (head.version().as_str().len() + 3 + head.reason(buf).len()) as u64
-}
-
 /// The size of a response's head.
 pub(super) fn response_head(head: &ResponseHead, buf: &[u8]) -> u64 {
-    status_line(head, buf) + fields(head.fields(), buf) + END_OF_HEAD
+    let words = head.version().as_str().len() + 3 + head.reason(buf).len();
+    START_LINE + words as u64 + fields(head.fields(), buf) + END_OF_HEAD
 }
 
-/// The size of an error page. A page's own `Connection: close` counts.
+/// The size of an error page, its own `Connection: close` included.
 pub(super) fn page(page: &ErrorPage, head_only: bool) -> u64 {
     let mut head = ResponseHead::new();
     let mut bytes = page.raw().to_vec();
@@ -53,5 +55,6 @@ pub(super) fn page(page: &ErrorPage, head_only: bool) -> u64 {
         return 0;
     }
     let body = if head_only { 0 } else { page.body_len() as u64 };
-    status_line(&head, &bytes) + sum(head.fields().iter()) + END_OF_HEAD + body
+    let steering = sum(head.fields(), |field| steers(field, &bytes));
+    response_head(&head, &bytes) + steering + body
 }
