@@ -80,6 +80,10 @@ pub async fn accept(worker: Rc<Worker>, frontend: Arc<Proxy>, bind: usize, liste
             if worker.poll_stopping(&place, cx).is_ready() {
                 return Poll::Ready(None);
             }
+            // Woken as a stop wakes it.
+            if worker.state.paused() {
+                return Poll::Pending;
+            }
             loop {
                 if listener.poll_acceptable(cx).is_pending() {
                     return Poll::Pending;
@@ -98,7 +102,10 @@ pub async fn accept(worker: Rc<Worker>, frontend: Arc<Proxy>, bind: usize, liste
                 match listener.try_accept() {
                     Ok((stream, peer)) => return Poll::Ready(Some((stream, peer, admission))),
                     // The listener knows which errors mean that it must wait; it does so in `poll_acceptable`.
-                    Err(_) => drop(admission),
+                    Err(error) => {
+                        drop(admission);
+                        worker.make_room(&error);
+                    }
                 }
             }
         })

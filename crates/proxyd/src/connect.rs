@@ -11,7 +11,7 @@ use reactor::{ConnectOptions, KeepAlive, SockAddr, Stream, Timer};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
 
 /// A stream's connection to a server.
 pub struct ServerSide {
@@ -95,12 +95,17 @@ pub async fn connect(
                 trace.marks.connect = Some(reactor::now());
                 return Ok(ServerSide { stream, reused: false, slot });
             }
+            Err(Failure::Gone) => return Err(CLIENT_GONE),
             Err(failure) => failure,
         };
         if retries_left == 0 {
             counters.connect_errors.add(1);
             worker.backend(backend).connect_errors.add(1);
-            let who = if failure == Failure::TimedOut { b's' } else { b'S' };
+            let who = match failure {
+                Failure::TimedOut => b's',
+                Failure::Exhausted => b'R',
+                Failure::Refused | Failure::Gone => b'S',
+            };
             return Err(NoServer { cause: Cause(who, b'C'), status: 503 });
         }
         retries_left -= 1;
@@ -118,15 +123,16 @@ pub async fn connect(
         } else {
             counters.retries.add(1);
             worker.backend(backend).retries.add(1);
-            if failure == Failure::Refused {
+            if failure != Failure::TimedOut {
                 let pause = config.timeouts.connect.map_or(TURN_AROUND, |limit| limit.min(TURN_AROUND));
-                wait_or_abort(session, pause).await?;
+                wait_or_abort(session, backend, pause).await?;
             }
         }
     }
 }
 
 const NO_SERVER: NoServer = NoServer { cause: Cause(b'S', b'C'), status: 503 };
+const CLIENT_GONE: NoServer = NoServer { cause: Cause(b'C', b'C'), status: 503 };
 
 /// The session's own idle connection, when it leads to this server.
 fn own_connection(session: &Session, proxy: usize, server: usize) -> Option<Stream> {
@@ -171,14 +177,10 @@ async fn take_slot(
             let timeouts = &backend.config.timeouts;
             let limit = timeouts.queue.or(timeouts.connect);
             let given = until(&session.timer, deadline(limit), |cx| {
-                if let std::task::Poll::Ready(slot) = ticket.poll_slot(cx) {
-                    return std::task::Poll::Ready(Some(slot));
+                if let Poll::Ready(slot) = ticket.poll_slot(cx) {
+                    return Poll::Ready(Some(slot));
                 }
-                if client_gone(session, backend, cx) {
-                    std::task::Poll::Ready(None)
-                } else {
-                    std::task::Poll::Pending
-                }
+                if client_gone(session, backend, cx) { Poll::Ready(None) } else { Poll::Pending }
             })
             .await;
             let left = match given {
@@ -210,16 +212,21 @@ pub fn client_gone(session: &Session, backend: &Proxy, cx: &mut Context<'_>) -> 
     }
 }
 
-async fn wait_or_abort(session: &Session, pause: Duration) -> Result<(), NoServer> {
-    let gone = until(&session.timer, deadline(Some(pause)), |_| std::task::Poll::<()>::Pending).await;
-    debug_assert!(gone.is_err(), "nothing but the deadline ends this wait");
-    Ok(())
+async fn wait_or_abort(session: &Session, backend: &Proxy, pause: Duration) -> Result<(), NoServer> {
+    let gone = until(&session.timer, deadline(Some(pause)), |cx| {
+        if client_gone(session, backend, cx) { Poll::Ready(()) } else { Poll::Pending }
+    });
+    if gone.await.is_ok() { Err(CLIENT_GONE) } else { Ok(()) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Failure {
     Refused,
     TimedOut,
+    /// No descriptor, port or memory is left here.
+    Exhausted,
+    /// The client went away meanwhile.
+    Gone,
 }
 
 /// One attempt to connect to a server.
@@ -237,12 +244,28 @@ async fn attempt(
         send_buffer: session.worker.state.config.global.tune.sndbuf_server,
         ..ConnectOptions::default()
     };
-    let stream = Stream::connect(&address, &options).map_err(|_| Failure::Refused)?;
+    let begin = || Stream::connect(&address, &options);
+    let begun = match begin() {
+        // Idle connections hold what it takes.
+        Err(error) if session.worker.make_room(&error) => begin(),
+        begun => begun,
+    };
+    let stream = begun.map_err(|error| {
+        let exhausted = reactor::is_shortage(&error) || error.kind() == io::ErrorKind::AddrNotAvailable;
+        if exhausted { Failure::Exhausted } else { Failure::Refused }
+    })?;
     let limit = deadline(backend.config.timeouts.connect);
-    match until(timer, limit, |cx| stream.poll_connected(cx)).await {
-        Ok(Ok(())) => Ok(stream),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::TimedOut),
-        Ok(Err(_)) => Err(Failure::Refused),
+    let connected = until(timer, limit, |cx| {
+        if let Poll::Ready(result) = stream.poll_connected(cx) {
+            return Poll::Ready(Some(result));
+        }
+        if client_gone(session, backend, cx) { Poll::Ready(None) } else { Poll::Pending }
+    });
+    match connected.await {
+        Ok(Some(Ok(()))) => Ok(stream),
+        Ok(Some(Err(error))) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::TimedOut),
+        Ok(Some(Err(_))) => Err(Failure::Refused),
+        Ok(None) => Err(Failure::Gone),
         Err(_) => Err(Failure::TimedOut),
     }
 }

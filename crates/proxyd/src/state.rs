@@ -7,7 +7,7 @@ use crate::http::Pages;
 use ek_time::{Instant, WallTime};
 use haproxy_cfg::model;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// One generation of the configuration, running.
 #[derive(Debug)]
@@ -37,8 +37,12 @@ pub struct Process {
     pub logs: Arc<crate::log::Outputs>,
     /// Streams so far (`%rt`).
     pub requests: AtomicU64,
+    /// Counts the times that a worker had no descriptor left; then all workers close what is idle.
+    pub shortages: AtomicU32,
     /// Set by a soft stop: no new connections, idle ones are closed.
     pub stopping: AtomicBool,
+    /// Acceptors wait: the listening sockets stay, and clients in their backlogs.
+    pub paused: AtomicBool,
     /// When the process started serving.
     pub started: Instant,
     /// The same on the wall clock.
@@ -108,7 +112,9 @@ impl State {
                 gate: Gate::default(),
                 logs: Arc::default(),
                 requests: AtomicU64::new(0),
+                shortages: AtomicU32::new(0),
                 stopping: AtomicBool::new(false),
+                paused: AtomicBool::new(false),
                 started: reactor::now(),
                 started_at: reactor::wall(),
                 pid: std::process::id(),
@@ -122,6 +128,11 @@ impl State {
     /// Whether a soft stop was asked for.
     pub fn stopping(&self) -> bool {
         self.process.stopping.load(Relaxed)
+    }
+
+    /// Whether no clients are accepted for now.
+    pub fn paused(&self) -> bool {
+        self.process.paused.load(Relaxed)
     }
 }
 

@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 
 /// How many idle [`Scratch`]es a worker keeps.
@@ -152,6 +153,23 @@ impl Worker {
         let mut sessions = self.sessions.borrow_mut();
         sessions.live += 1;
         sessions.most = sessions.most.max(sessions.live);
+    }
+
+    /// Closes what is idle when `error` says that there are no descriptors left, here at once and soon in the other
+    /// workers; whether it says so.
+    pub fn make_room(&self, error: &std::io::Error) -> bool {
+        let short = reactor::is_shortage(error);
+        if short {
+            self.state.process.shortages.fetch_add(1, Relaxed);
+            self.close_idle();
+        }
+        short
+    }
+
+    /// Closes idle connections to servers and idle pipes.
+    pub fn close_idle(&self) {
+        self.pool.clear();
+        reactor::close_idle_pipes();
     }
 
     /// Gives memory back after a crowd has gone.

@@ -23,6 +23,11 @@ const REST: Duration = Duration::from_millis(100);
 /// Connections [`Listener::accept`] gives out per turn of the loop; then other tasks have theirs.
 const ACCEPTS_PER_TURN: u32 = 64;
 
+/// Whether the process or the system has no descriptors or memory left.
+pub fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
 /// How a socket listens.
 #[derive(Clone, Debug)]
 pub struct ListenOptions {
@@ -159,11 +164,12 @@ impl Listener {
                         | libc::ENETUNREACH
                         | libc::EPERM,
                     ) => {}
-                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        self.rest.set(Some(now() + REST));
+                    _ => {
+                        if is_shortage(&error) {
+                            self.rest.set(Some(now() + REST));
+                        }
                         return Err(error);
                     }
-                    _ => return Err(error),
                 },
             }
         }

@@ -19,6 +19,12 @@ pub fn limit_pipes(limit: usize) {
     let _ = COUNT.try_with(|count| count.set((count.get().0, limit)));
 }
 
+/// Closes this thread's idle pipes, for instance because descriptors are wanted elsewhere.
+pub fn close_idle_pipes() {
+    let idle = POOL.try_with(|pool| std::mem::take(&mut *pool.borrow_mut()));
+    drop(idle);
+}
+
 /// A pipe's share of [`limit_pipes`].
 #[derive(Debug)]
 struct Counted;
