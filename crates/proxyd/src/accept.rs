@@ -21,21 +21,33 @@ pub struct Admission {
 impl Admission {
     /// Counts one more client, unless a limit is reached.
     fn try_new(state: &Arc<State>, frontend: &Arc<Proxy>, bind: usize) -> Option<Self> {
-        let process = &state.process;
-        if !process.connections.try_enter(process.maxconn) {
+        let limits = [
+            (Some(&state.process.connections), state.process.maxconn),
+            (Some(&frontend.connections), frontend.maxconn),
+            (
+                frontend.listeners.get(bind).map(|l| &l.connections),
+                frontend.config.binds.get(bind).and_then(|b| b.maxconn).unwrap_or(0),
+            ),
+        ];
+        let limits = limits.map(|(gauge, limit)| Some((gauge?, limit)));
+        let limits = || limits.iter().flatten();
+        if limits().any(|(gauge, limit)| *limit != 0 && gauge.get() >= *limit) {
             return None;
         }
-        if !frontend.connections.try_enter(frontend.maxconn) {
-            process.connections.leave();
-            return None;
+        let entered = limits().take_while(|(gauge, limit)| gauge.try_enter(*limit)).count();
+        if entered == limits().count() {
+            return Some(Self { state: Arc::clone(state), frontend: Arc::clone(frontend), bind });
         }
-        let limit = frontend.config.binds.get(bind).and_then(|b| b.maxconn).unwrap_or(0);
-        if frontend.listeners.get(bind).is_some_and(|l| !l.connections.try_enter(limit)) {
-            frontend.connections.leave();
-            process.connections.leave();
-            return None;
+        // Another client came first. Who looked meanwhile at what was held here for a moment must look again; the one
+        // that waits here looks before it holds anything, so that this comes to an end.
+        for (gauge, _) in limits().take(entered) {
+            gauge.leave();
         }
-        Some(Self { state: Arc::clone(state), frontend: Arc::clone(frontend), bind })
+        if entered > 0 {
+            frontend.gate.open();
+            state.process.gate.open();
+        }
+        None
     }
 }
 

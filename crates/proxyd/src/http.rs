@@ -98,7 +98,13 @@ pub async fn serve(mut session: Box<Session>) {
         session.begin = reactor::now();
         session.accepted = reactor::wall();
         match next {
-            Next::Request(buffer) => kept = buffer,
+            Next::Request(buffer) => {
+                // Requests that are there already and need no server must not keep others waiting.
+                if buffer.is_some() {
+                    reactor::yield_now().await;
+                }
+                kept = buffer;
+            }
             Next::Close => return,
             Next::Linger => {
                 Box::pin(linger(&session)).await;

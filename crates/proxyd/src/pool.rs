@@ -34,6 +34,10 @@ struct Idle {
     proven: bool,
 }
 
+/// Idle connections of a server that requests may find and not use; from so many on, a new connection takes the place of the
+/// oldest.
+const UNUSED: usize = 64;
+
 /// How often the shelves are looked over for connections that servers closed.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -62,7 +66,11 @@ impl Pool {
     pub fn take(&self, proxy: usize, server: usize, reuse: HttpReuse, first: bool) -> Option<Stream> {
         // The manual's table of `http-reuse`: which idle connections may be used, and which of them rather.
         let (unproven_too, proven_first) = match (reuse, first) {
-            (HttpReuse::Never, _) | (HttpReuse::Safe, true) => return None,
+            (HttpReuse::Never, _) => return None,
+            (HttpReuse::Safe, true) => {
+                self.shed(proxy, server);
+                return None;
+            }
             (HttpReuse::Aggressive, true) => (false, true),
             (HttpReuse::Always, true) => (true, true),
             (_, false) => (true, true),
@@ -71,13 +79,28 @@ impl Pool {
         loop {
             let rather = shelf.idle.iter().rposition(|idle| idle.proven == proven_first);
             let otherwise = || if unproven_too { shelf.idle.len().checked_sub(1) } else { None };
-            let at = rather.or_else(otherwise)?;
+            let Some(at) = rather.or_else(otherwise) else {
+                drop(shelf);
+                self.shed(proxy, server);
+                return None;
+            };
             let idle = shelf.idle.remove(at);
             shelf.fewest = shelf.fewest.min(shelf.idle.len());
             self.count(proxy, server, -1);
             if quiet(&idle.stream) {
                 return Some(idle.stream);
             }
+        }
+    }
+
+    /// A new connection is about to be made although some are idle. Sessions of one request each leave connections that
+    /// the next such session cannot use: they must not pile up.
+    fn shed(&self, proxy: usize, server: usize) {
+        let Some(mut shelf) = self.shelf(proxy, server).map(RefCell::borrow_mut) else { return };
+        if shelf.idle.len() >= UNUSED {
+            shelf.idle.remove(0);
+            shelf.fewest = shelf.fewest.min(shelf.idle.len());
+            self.count(proxy, server, -1);
         }
     }
 

@@ -26,7 +26,7 @@ defaults
     timeout queue 1s
 listen web
     bind {web}
-    server s1 {s1}
+    server s1 {s1} pool-purge-delay 1s
 listen other
     bind {other}
     server s1 {s1} maxconn 1
