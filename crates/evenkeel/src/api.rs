@@ -7,12 +7,14 @@ use crate::startup::Loaded;
 use crate::version;
 use control::{Common, Ending, Info, Row, Session, Source};
 use proxyd::listeners::BoundStats;
+use proxyd::state::Proxy;
 use proxyd::{Running, State};
 use reactor::{Listener, Stream};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// `stats timeout` when unset.
@@ -127,12 +129,24 @@ impl Common for Shared {
 }
 
 /// `Proxy NAME stopped …`, as HAProxy says when it soft-stops.
-pub(crate) fn stopped_lines(state: &State) -> Vec<String> {
-    let line = |proxy: &std::sync::Arc<proxyd::state::Proxy>| {
+pub(crate) fn stopped_lines(state: &State) -> Vec<(usize, String)> {
+    let line = |proxy: &Arc<Proxy>| {
         let (front, back) = totals(state, proxy.index);
-        format!("Proxy {} stopped (cumulated conns: FE: {front}, BE: {back}).", proxy.name())
+        let line = format!("Proxy {} stopped (cumulated conns: FE: {front}, BE: {back}).", proxy.name());
+        (proxy.index, line)
     };
     state.proxies.iter().map(line).collect()
+}
+
+/// `Paused frontend NAME.`, and `Resumed`, of every section with listeners.
+pub(crate) fn paused_lines(state: &State, what: &str) -> Vec<(usize, String)> {
+    let listening =
+        state.proxies.iter().filter(|proxy| !proxy.config.disabled && !proxy.listeners.is_empty());
+    let line = |proxy: &Arc<Proxy>| {
+        let kind = if proxy.config.kind.is_backend() { "proxy" } else { "frontend" };
+        (proxy.index, format!("{what} {kind} {}.", proxy.name()))
+    };
+    listening.map(line).collect()
 }
 
 /// Connections and streams a proxy has had.
@@ -143,8 +157,8 @@ fn totals(state: &State, proxy: usize) -> (u64, u64) {
 }
 
 /// What SIGHUP writes: the state of every server and proxy.
-pub(crate) fn status_lines(state: &State) -> Vec<String> {
-    let mut lines = vec!["SIGHUP received, dumping servers states.".to_owned()];
+pub(crate) fn status_lines(state: &State) -> Vec<(usize, String)> {
+    let mut lines = Vec::new();
     for proxy in &state.proxies {
         let servers = &proxy.backend.servers;
         for (index, server) in servers.iter().enumerate() {
@@ -155,12 +169,13 @@ pub(crate) fn status_lines(state: &State) -> Vec<String> {
                 .map(|counters| counters.sessions.get())
                 .sum();
             let up = if server.is_up() { "UP" } else { "DOWN" };
-            lines.push(format!(
+            let line = format!(
                 "SIGHUP: Server {}/{} is {up}. Conn: {} act, 0 pend, {total} tot.",
                 proxy.name(),
                 server.config.name,
                 server.streams.get()
-            ));
+            );
+            lines.push((proxy.index, line));
         }
         let (active, backups) = proxy.backend.usable();
         let state_of_servers = if servers.is_empty() {
@@ -174,13 +189,14 @@ pub(crate) fn status_lines(state: &State) -> Vec<String> {
         };
         let (front, back) = totals(state, proxy.index);
         let queued = proxy.backend.queue.get();
-        lines.push(format!(
+        let line = format!(
             "SIGHUP: Proxy {} {state_of_servers} Conn: act(FE+BE): {}+{}, {queued} pend ({queued} unass), \
              tot(FE+BE): {front}+{back}.",
             proxy.name(),
             proxy.connections.get(),
             proxy.backend.streams.get(),
-        ));
+        );
+        lines.push((proxy.index, line));
     }
     lines
 }

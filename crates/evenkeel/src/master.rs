@@ -356,6 +356,7 @@ impl Master<'_> {
         if !loaded.listens() {
             return Err("No enabled listener found (check for 'bind' directives)".to_owned());
         }
+        startup::warn_of_power(&loaded, &self.messages);
         let now = &self.generation;
         let held = listeners::hand_on(&now.loaded.config, &now.plan.listeners, &now.plan.stats);
         let held = held.unwrap_or_else(|_| Inherited::new());

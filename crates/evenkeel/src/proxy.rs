@@ -63,6 +63,7 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
 
 fn run(arguments: &Arguments, loaded: Loaded, messages: Messages) -> ExitCode {
     let global = &loaded.config.global;
+    startup::warn_of_power(&loaded, &messages);
     let daemon = (arguments.daemon || global.daemon) && !arguments.foreground && !arguments.debug;
     let background = match daemon.then(process::daemonize).transpose() {
         Ok(background) => background,

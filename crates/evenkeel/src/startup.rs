@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::message::Messages;
 use crate::version;
 use diag::Severity;
-use haproxy_cfg::model::Config;
+use haproxy_cfg::model::{Config, Global};
 use haproxy_cfg::{Context, Environment, Input, Parsed};
 use std::sync::Arc;
 
@@ -48,6 +48,7 @@ pub(crate) fn context(arguments: &Arguments) -> Context {
         features: version::features().map(str::to_owned).collect(),
         enabled: enabled.into_iter().map(str::to_owned).collect(),
         diagnostics: arguments.diagnostics,
+        unresolved_servers: arguments.resolve_dont_fail,
         ..Context::default()
     }
 }
@@ -106,6 +107,34 @@ fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, context: &C
         environment.map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect();
     let warned = parsed.report.count(Severity::Warning) > 0;
     Some(Loaded { inputs, config: Arc::new(config), warned, environment })
+}
+
+/// Says what a process that is started by root keeps of root's power because the configuration does not give it up.
+pub(crate) fn warn_of_power(loaded: &Loaded, messages: &Messages) {
+    if reactor::process::effective_uid() != 0 {
+        return;
+    }
+    for text in kept_power(&loaded.config.global) {
+        messages.warning(text);
+    }
+}
+
+/// The warnings of [`warn_of_power`] for a start by root.
+fn kept_power(global: &Global) -> Vec<&'static str> {
+    let mut warnings = Vec::new();
+    if global.chroot.is_none() {
+        warnings.push(
+            "[haproxy.main()] started as root without 'chroot' in the 'global' section: a worker that is broken into \
+             reaches all files. Consider 'chroot' with the path of an empty directory.",
+        );
+    }
+    if global.user.is_none() && global.uid.is_none() {
+        warnings.push(
+            "[haproxy.main()] started as root without 'user' nor 'uid' in the 'global' section: the worker keeps running as \
+             root. Consider 'user' with the name of a user for it alone.",
+        );
+    }
+    warnings
 }
 
 impl Loaded {

@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::startup::{self, Loaded};
 use crate::{api, limits, privileges};
 use proxyd::listeners::BoundStats;
-use proxyd::{Running, Setup};
+use proxyd::{Running, Setup, State};
 use reactor::signal::{self, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
 use std::cell::Cell;
 use std::io::Write as _;
@@ -22,6 +22,11 @@ pub(crate) const READY: &[u8] = b"ready\n";
 
 /// The signals a worker answers to.
 const SIGNALS: [i32; 7] = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGTTOU, SIGTTIN];
+/// What SIGHUP answers first.
+const DUMPING: &str = "SIGHUP received, dumping servers states.";
+/// The levels of log lines about the process.
+const WARNING: u8 = 4;
+const NOTICE: u8 = 5;
 /// How often a worker that drains looks whether it is done.
 const DRAIN_STEP: Duration = Duration::from_millis(5);
 
@@ -171,10 +176,9 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
             number @ (SIGINT | SIGTERM) => return End::Signal(number),
             SIGUSR1 if !ending.replace(true) => {
                 api.stop();
+                // Before the workers end, which take log lines.
+                tell(&running, &messages, api::stopped_lines(running.state()));
                 running.soft_stop();
-                for line in api::stopped_lines(running.state()) {
-                    messages.warning(line);
-                }
                 let drained = drain(&running, loaded.config.global.hard_stop_after);
                 // Signals still end a process that drains.
                 match either(drained, next_end(&signals)).await {
@@ -186,16 +190,43 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
                 }
             }
             SIGHUP => {
-                for line in api::status_lines(running.state()) {
+                let lines = api::status_lines(running.state());
+                messages.warning(DUMPING);
+                for (_, line) in &lines {
                     messages.warning(line);
                 }
+                running.log(NOTICE, with_headings(running.state(), lines));
             }
-            SIGTTOU | SIGTTIN => {
-                messages.warning("pausing and resuming by signal is known but not served yet.");
+            SIGTTOU if running.pause() => {
+                tell(&running, &messages, api::paused_lines(running.state(), "Paused"));
+            }
+            SIGTTIN if running.resume() => {
+                tell(&running, &messages, api::paused_lines(running.state(), "Resumed"));
             }
             _ => {}
         }
     }
+}
+
+/// Warns on standard error and in the logs of the proxies.
+fn tell(running: &Running, messages: &Messages, lines: Vec<(usize, String)>) {
+    for (_, line) in &lines {
+        messages.warning(line);
+    }
+    running.log(WARNING, lines);
+}
+
+/// In the logs, which proxies may not share, the dump of each proxy has a heading of its own.
+fn with_headings(state: &State, lines: Vec<(usize, String)>) -> Vec<(usize, String)> {
+    let mut out: Vec<(usize, String)> = Vec::new();
+    for (index, line) in lines {
+        if out.last().is_none_or(|(before, _)| *before != index) {
+            let name = state.proxies.get(index).map_or("", |proxy| proxy.name());
+            out.push((index, format!("{} for proxy {name}.", DUMPING.trim_end_matches('.'))));
+        }
+        out.push((index, line));
+    }
+    out
 }
 
 /// Waits until every worker thread has ended; `None` when `limit` passed before.

@@ -264,6 +264,71 @@ fn a_single_process_ends_by_its_signal_and_drains_on_usr1() {
 }
 
 #[test]
+fn signals_pause_resume_and_ask_and_the_logs_are_told() {
+    let dir = directory("pause");
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    let sink = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    sink.set_read_timeout(Some(DEADLINE)).unwrap();
+    let (address, server) = (free(), server());
+    let text = config(&dir, address, server.address, "");
+    let log = format!("  log {} local0\n", sink.local_addr().unwrap());
+    // One section with a target and one without.
+    let other = format!("frontend quiet\n  bind {}\n  default_backend web\n", free());
+    std::fs::write(dir.join("proxy.cfg"), text + &log + &other).unwrap();
+    let child = spawn(Path::new(env!("CARGO_BIN_EXE_evenkeel")), &dir, &["-db"], |_| {});
+    let mut proxy = Proxy { dir, address, server, child };
+    until("the proxy answers", || proxy.get().is_ok());
+    let next = || {
+        let mut line = [0; 4_096];
+        // The lines of requests are not of interest here.
+        loop {
+            let length = sink.recv(&mut line).unwrap();
+            let line = String::from_utf8_lossy(&line[..length]).into_owned();
+            let (head, text) = line.trim_end().split_once("]: ").unwrap();
+            if !text.starts_with("127.0.0.1:") && !text.starts_with("Connect from") {
+                return format!("{} {text}", head.split('>').next().unwrap());
+            }
+        }
+    };
+    let accepted = |proxy: &Proxy| {
+        let info = ask(&proxy.dir.join("stats.sock"), "show info").unwrap();
+        info.lines().find_map(|line| line.strip_prefix("CumConns: ")).unwrap().to_owned()
+    };
+
+    proxy.signal(Signal::SIGTTOU);
+    until("it pauses", || proxy.said().contains("Paused frontend quiet."));
+    assert!(proxy.said().contains("Paused proxy web."), "{}", proxy.said());
+    assert_eq!(next(), "<132 Paused proxy web.");
+    let before = accepted(&proxy);
+    let client = std::thread::spawn(move || get(address));
+    // The client cannot be seen to wait; it can be seen that nobody accepts it while other work is done.
+    for _ in 0..50 {
+        assert_eq!(accepted(&proxy), before);
+    }
+    proxy.signal(Signal::SIGTTIN);
+    client.join().unwrap().unwrap();
+    assert_eq!(next(), "<132 Resumed proxy web.");
+    until("it says so", || proxy.said().contains("Resumed frontend quiet."));
+
+    proxy.signal(Signal::SIGHUP);
+    assert_eq!(next(), "<133 SIGHUP received, dumping servers states for proxy web.");
+    assert_eq!(next(), "<133 SIGHUP: Server web/s1 is UP. Conn: 0 act, 0 pend, 2 tot.");
+    let line = next();
+    let start =
+        "<133 SIGHUP: Proxy web has 1 active servers and 0 backup servers available. Conn: act(FE+BE): ";
+    assert!(line.starts_with(start), "{line}");
+    until("it says so", || proxy.said().contains("SIGHUP: Proxy quiet has no servers."));
+    assert_eq!(proxy.said_times("SIGHUP received, dumping servers states.\n"), 1);
+
+    proxy.signal(Signal::SIGTTOU);
+    assert_eq!(next(), "<132 Paused proxy web.");
+    proxy.signal(Signal::SIGUSR1);
+    assert!(next().starts_with("<132 Proxy web stopped (cumulated conns: FE: "));
+    assert_eq!(proxy.wait().code(), Some(0), "a pause does not keep it from ending");
+}
+
+#[test]
 fn hard_stop_after_ends_what_does_not_drain() {
     let mut proxy = Proxy::start("hard-stop", &["-db"], "  hard-stop-after 50ms\n");
     let mut client = TcpStream::connect(proxy.address).unwrap();
@@ -604,6 +669,7 @@ fn privileges_are_given_up_by_the_worker_only() {
     assert_eq!(status(worker, "Uid:"), [nobody.to_string().as_str(); 4].join("\t"));
     assert_eq!(status(worker, "Groups:"), "");
     assert_eq!(status(worker, "NoNewPrivs:"), "1");
+    assert_eq!(proxy.said_times("started as root without"), 0);
     assert_eq!(std::fs::read_link(format!("/proc/{worker}/root")).unwrap(), jail);
     assert_eq!(status(proxy.child.id(), "Uid:"), "0\t0\t0\t0");
     // A worker without privileges can be replaced, for the master has kept its own.
@@ -611,4 +677,16 @@ fn privileges_are_given_up_by_the_worker_only() {
     until("the new worker serves", || proxy.said_times("Loading success.") == 2);
     proxy.get().unwrap();
     std::fs::remove_dir_all(&jail).unwrap();
+    for (global, missing) in [("", ["'chroot'", "'user'"].as_slice()), ("  user nobody\n", &["'chroot'"])] {
+        let proxy = Proxy::start("power", &["-db"], global);
+        assert_eq!(proxy.said_times("started as root without"), missing.len(), "{}", proxy.said());
+        for keyword in missing {
+            assert_eq!(
+                proxy.said_times(&format!("started as root without {keyword}")),
+                1,
+                "{}",
+                proxy.said()
+            );
+        }
+    }
 }

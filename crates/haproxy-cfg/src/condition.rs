@@ -32,6 +32,8 @@ pub struct Context {
     pub fips_mode: bool,
     /// Whether `.diag` speaks (`-dD`).
     pub diagnostics: bool,
+    /// Whether a server whose name no resolver knows starts disabled instead of being an error (`-dr`).
+    pub unresolved_servers: bool,
 }
 
 impl Context {
@@ -72,6 +74,7 @@ impl Default for Context {
             awslc_api: None,
             fips_mode: false,
             diagnostics: false,
+            unresolved_servers: false,
         }
     }
 }

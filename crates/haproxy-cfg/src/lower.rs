@@ -26,13 +26,15 @@ pub(crate) use draft::{Draft, LogChoice, ProxyDraft, SectionKind};
 pub(crate) use finish::finish;
 
 use crate::parse::Machine;
-use crate::{Document, Word};
+use crate::{Context, Document, Word};
 use diag::{Code, Diagnostic, Report, Sources, Span};
 use std::sync::Arc;
 
 /// What every part of lowering needs at hand.
 pub(crate) struct Lowering<'a> {
     pub(crate) machine: Machine<'a>,
+    /// `-dr`.
+    pub(crate) unresolved_servers: bool,
     pub(crate) sources: &'a Sources,
     pub(crate) report: &'a mut Report,
     /// The `log` lines that name a format.
@@ -71,11 +73,13 @@ fn place(sources: &Sources, span: Span) -> crate::model::Place {
 /// Reads all sections.
 pub(crate) fn draft(
     document: &Document,
+    context: &Context,
     machine: Machine<'_>,
     sources: &Sources,
     report: &mut Report,
 ) -> Draft {
-    let mut lowering = Lowering { machine, sources, report, formats_said: Vec::new() };
+    let unresolved_servers = context.unresolved_servers;
+    let mut lowering = Lowering { machine, unresolved_servers, sources, report, formats_said: Vec::new() };
     let mut draft = Draft::default();
     let mut defaults = header::DefaultsStack::default();
     for section in &document.sections {

@@ -58,7 +58,7 @@ pub fn parse_on(inputs: &[Input], context: &mut Context, machine: Machine<'_>) -
     let mut sources = Sources::default();
     let mut report = Report::default();
     let document = crate::read(inputs, context, &mut sources, &mut report);
-    let draft = lower::draft(&document, machine, &sources, &mut report);
+    let draft = lower::draft(&document, context, machine, &sources, &mut report);
     // HAProxy reads line by line and complains as it goes; so do we, though words were read before keywords.
     report.order_by_place();
     checks::run(&draft, &sources, &mut report);

@@ -2,7 +2,6 @@
 //! section 9.3).
 
 use crate::head::Flags;
-use crate::target::{is_default_port, port, without_port};
 use crate::token::{eq_ignore_case, is_name, list, list_has};
 use crate::{Edits, Field, FieldAt, Fields, Framing, RequestHead, ResponseHead, Version};
 
@@ -72,23 +71,20 @@ impl HopByHop {
     ///
     /// To be called before any other edit: what is added afterwards cannot be nominated by the client.
     pub fn strip_request(head: &RequestHead, buf: &[u8], edits: &mut Edits) {
-        if let Some(authority) = head.authority(buf)
-            && let Some(scheme) = head.scheme(buf)
-            && let Some(port) = port(authority)
-            && is_default_port(Some(scheme), port)
-        {
-            let target = head.target(buf);
-            let range = head.authority_range();
-            let mut shorter = target.get(..range.start).unwrap_or_default().to_vec();
-            shorter.extend_from_slice(without_port(authority));
-            shorter.extend_from_slice(target.get(range.end..).unwrap_or_default());
-            edits.set_target(&shorter);
+        if let Some(parts) = head.around_default_port(buf) {
+            edits.set_target(&parts.concat());
         }
         strip(head.fields(), head.flags(), buf, edits);
     }
 
-    /// The same for the response that goes to the client.
+    /// The same for the response that goes to the client; and the framing fields of a response that cannot have them
+    /// (RFC 9110 section 8.6, RFC 9112 section 6.1).
     pub fn strip_response(head: &ResponseHead, buf: &[u8], edits: &mut Edits) {
+        let framed = head.flags().has(Flags::LENGTH) || head.flags().has(Flags::CODING);
+        if framed && (head.status() < 200 || head.status() == 204 || head.framing() == Framing::Tunnel) {
+            edits.remove_all(head.fields(), buf, b"content-length");
+            edits.remove_all(head.fields(), buf, b"transfer-encoding");
+        }
         strip(head.fields(), head.flags(), buf, edits);
     }
 }
@@ -246,9 +242,18 @@ pub fn toward_client(
         let field = if upgrades { ConnectionField::Upgrade } else { ConnectionField::None };
         return (field, Persistence::Tunnel);
     }
+    if request.version() == Version::Http10 {
+        // RFC 9112 section 6.1: such a client knows no codings.
+        edits.remove_all(response.fields(), buf, b"transfer-encoding");
+    }
     let options = take_options(response.fields(), response.flags(), buf, edits);
-    let keep = keep && request.keep_alive() && !options.close && response.framing() != Framing::UntilClose;
     let version = edits.version(response.version());
+    let bounded = match response.framing() {
+        Framing::UntilClose => false,
+        Framing::Chunked => version == Version::Http11 && request.version() == Version::Http11,
+        _ => true,
+    };
+    let keep = keep && request.keep_alive() && !options.close && bounded;
     let field = if keep && (version == Version::Http10 || request.version() == Version::Http10) {
         edits.append(b"connection", b"keep-alive");
         ConnectionField::KeepAlive

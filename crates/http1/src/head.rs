@@ -91,6 +91,9 @@ impl Head {
                     }
                     if side != Side::Trailer {
                         self.field(buf, field, side, strict)?;
+                    } else if eq_ignore_case(field.name.of(buf), b"transfer-encoding") {
+                        // Whoever sent it meant another end of the message than the one that was found.
+                        return fail(HeadErrorKind::TransferEncoding, field.name);
                     } else if !is_forbidden_trailer(field.name.of(buf)) {
                         self.fields.list.push(field);
                     }
@@ -290,7 +293,7 @@ impl Head {
 
 /// RFC 9110 section 6.5.1: what must be known before the body cannot come behind it.
 fn is_forbidden_trailer(name: &[u8]) -> bool {
-    const FORBIDDEN: [&[u8]; 18] = [
+    const FORBIDDEN: [&[u8]; 17] = [
         b"authorization",
         b"connection",
         b"content-encoding",
@@ -306,7 +309,6 @@ fn is_forbidden_trailer(name: &[u8]) -> bool {
         b"set-cookie",
         b"te",
         b"trailer",
-        b"transfer-encoding",
         b"upgrade",
         b"www-authenticate",
     ];

@@ -3,7 +3,7 @@ use crate::scan::skip_while;
 use crate::target::{Target, is_default_port, port, same_authority, without_port};
 use crate::token::{is_target, is_token};
 use crate::{
-    Fields, Framing, HeadError, HeadErrorKind, Limits, Method, Progress, Span, Strictness, TargetForm,
+    Fields, Framing, HeadError, HeadErrorKind, Limits, Method, Progress, Sink, Span, Strictness, TargetForm,
     Version,
 };
 use std::ops::Range;
@@ -201,7 +201,9 @@ impl RequestHead {
         self.check_host(buf, strict)?;
         self.frame(buf, strict)?;
         let upgrade = Flags::CONNECTION_UPGRADE;
-        if !(self.head.flags.has(upgrade) && self.head.flags.has(Flags::UPGRADE)) {
+        // A protocol cannot begin while a body of this one is under way; HAProxy takes the offer out as well.
+        let unfit = self.framing != Framing::None;
+        if unfit || !(self.head.flags.has(upgrade) && self.head.flags.has(Flags::UPGRADE)) {
             self.head.flags.unset(upgrade);
             self.head.flags.unset(Flags::UPGRADE);
         } else if self.head.flags.has(Flags::WEBSOCKET)
@@ -353,9 +355,16 @@ impl RequestHead {
             .then(|| self.in_target(buf, &self.parsed.authority))
     }
 
-    /// Where the authority stands in the target.
-    pub(crate) fn authority_range(&self) -> Range<usize> {
-        self.parsed.authority.clone()
+    /// What stands before and behind the default port of an absolute target, if it names one.
+    #[must_use]
+    pub fn around_default_port<'a>(&self, buf: &'a [u8]) -> Option<[&'a [u8]; 2]> {
+        let (scheme, authority) = (self.scheme(buf)?, self.authority(buf)?);
+        if !is_default_port(Some(scheme), port(authority)?) {
+            return None;
+        }
+        let target = self.target(buf);
+        let end = self.parsed.authority.start + without_port(authority).len();
+        Some([target.get(..end)?, target.get(self.parsed.authority.end..)?])
     }
 
     /// The host that is asked for: the target's authority, else the Host field.
@@ -372,10 +381,17 @@ impl RequestHead {
         self.version
     }
 
-    /// The whole start line without its CRLF, as received (what `%r` of a log shows).
-    #[must_use]
-    pub fn start_line<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
-        self.line.of(buf)
+    /// Writes the start line as logs show it (`%r`): single spaces, no default port in an absolute target, the version
+    /// as received.
+    pub fn write_log_line(&self, buf: &[u8], out: &mut impl Sink) {
+        out.put(self.method(buf));
+        out.put(b" ");
+        match self.around_default_port(buf) {
+            Some(parts) => parts.into_iter().for_each(|part| out.put(part)),
+            None => out.put(self.target(buf)),
+        }
+        out.put(b" ");
+        out.put(self.version_text.of(buf));
     }
 
     pub(crate) fn line(&self) -> (Span, bool) {

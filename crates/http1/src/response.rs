@@ -212,15 +212,6 @@ impl ResponseHead {
         }
         let interim = self.status < 200;
         let tunnel = self.status == 101 || (request == Method::Connect && (200..300).contains(&self.status));
-        if interim || tunnel || self.status == 204 {
-            // RFC 9110 section 8.6 and RFC 9112 section 6.1 forbid both here.
-            if coded {
-                self.head.drop_all(buf, b"transfer-encoding");
-            }
-            if flags.has(Flags::LENGTH) {
-                self.head.drop_all(buf, b"content-length");
-            }
-        }
         self.framing = if tunnel {
             Framing::Tunnel
         } else if request == Method::Head || interim || matches!(self.status, 204 | 304) {

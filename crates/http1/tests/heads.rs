@@ -279,10 +279,25 @@ fn targets_are_taken_apart() {
     let (head, buf, _) = request(b"GET /x?y HTTP/1.1\r\nHost: h\r\n\r\n", &STRICT).unwrap();
     assert_eq!((head.path(&buf), head.authority(&buf)), (&b"/x?y"[..], None));
     assert_eq!(head.host(&buf), Some(&b"h"[..]));
-    assert_eq!(head.start_line(&buf), b"GET /x?y HTTP/1.1");
     let (head, buf, _) = request(b"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", &STRICT).unwrap();
     assert_eq!((head.path(&buf), head.authority(&buf)), (&b""[..], Some(&b"h:80"[..])));
     assert_eq!(head.known_method(), Method::Connect);
+}
+
+#[test]
+fn logs_show_canonical_request_lines() {
+    for (text, line) in [
+        ("GET \t /x?y  HTTP/1.1\r\nHost: h\r\n\r\n", "GET /x?y HTTP/1.1"),
+        ("GET http://h:80/x HTTP/1.1\r\nHost: h\r\n\r\n", "GET http://h/x HTTP/1.1"),
+        ("GET http://h:80 HTTP/1.1\r\nHost: h\r\n\r\n", "GET http://h HTTP/1.1"),
+        ("GET http://h:81/ HTTP/1.1\r\nHost: h:81\r\n\r\n", "GET http://h:81/ HTTP/1.1"),
+        ("GET / HTTP/1.2\r\nHost: h\r\n\r\n", "GET / HTTP/1.2"),
+    ] {
+        let (head, buf, _) = request(text.as_bytes(), &STRICT).unwrap();
+        let mut out = Vec::new();
+        head.write_log_line(&buf, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), line);
+    }
 }
 
 /// As haproxy 2.6 forwards them, the case of names apart.
@@ -414,8 +429,9 @@ fn responses_are_framed_by_the_rules_of_rfc_9112() {
     for status in ["204 No", "101 Go", "103 Early"] {
         let text = format!("HTTP/1.1 {status}\r\nContent-Length: 5\r\nX: y\r\n\r\n");
         let (head, buf) = response(text.as_bytes(), get).unwrap();
-        let mut out = Vec::new();
-        Edits::new().write_response(&head, &buf, &mut out);
+        let (mut edits, mut out) = (Edits::new(), Vec::new());
+        HopByHop::strip_response(&head, &buf, &mut edits);
+        edits.write_response(&head, &buf, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), format!("HTTP/1.1 {status}\r\nX: y\r\n\r\n"));
     }
     let both = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -186,7 +186,7 @@ pub struct Record<'a> {
     pub request_captures: &'a [Option<&'a [u8]>],
     /// `%hs`, `%hsl`: one entry per `capture response header`.
     pub response_captures: &'a [Option<&'a [u8]>],
-    /// `%r`, `%HM`, `%HP`, `%HPO`, `%HQ`, `%HU`, `%HV`: the request line as received, cut at `tune.http.logurilen`;
+    /// `%r`, `%HM`, `%HP`, `%HPO`, `%HQ`, `%HU`, `%HV`: the request line, cut at `tune.http.logurilen`;
     /// `None` when it could not be parsed.
     pub request_line: Option<&'a [u8]>,
     /// `%ID`.

@@ -92,6 +92,10 @@ pub async fn accept(worker: Rc<Worker>, frontend: Arc<Proxy>, bind: usize, liste
             if worker.poll_stopping(&place, cx).is_ready() {
                 return Poll::Ready(None);
             }
+            // Woken as a stop wakes it.
+            if worker.state.paused() {
+                return Poll::Pending;
+            }
             loop {
                 if listener.poll_acceptable(cx).is_pending() {
                     return Poll::Pending;

@@ -74,11 +74,12 @@ pub async fn serve(mut session: Box<Session>) {
             Some(buffer) => buffer,
             None => match wait_for_request(&session).await {
                 Arrival::Bytes(buffer) => buffer,
-                Arrival::Closed => return no_request(&session, Cause(b'C', b'R'), 400),
+                Arrival::Closed => {
+                    no_request(&session, Cause(b'C', b'R'), 400);
+                    return;
+                }
                 Arrival::TimedOut => {
-                    if session.streams == 0 && !session.frontend.config.options.http_ignore_probes {
-                        reply::bare(&session, 408);
-                        no_request(&session, Cause(b'c', b'R'), 408);
+                    if no_request(&session, Cause(b'c', b'R'), 408) {
                         Box::pin(linger(&session)).await;
                     }
                     return;
@@ -153,14 +154,23 @@ async fn wait_for_request(session: &Session) -> Arrival {
     }
 }
 
-/// Logs and counts a connection that ended before a request came. Between requests that is how connections end.
-fn no_request(session: &Session, cause: Cause, status: u16) {
-    if session.streams > 0 || session.frontend.config.options.dontlognull {
-        return;
+/// Answers, logs and counts a connection that ended before its first request came; whether it did. Between requests
+/// that is how connections end, and with `option http-ignore-probes` it means nothing either. A client that closed has
+/// perhaps only closed its own direction, and is answered too.
+fn no_request(session: &Session, cause: Cause, status: u16) -> bool {
+    let options = &session.frontend.config.options;
+    if session.streams > 0 || options.http_ignore_probes {
+        return false;
     }
-    let mut trace = Trace::new(session.begin, session.accepted);
-    trace.cause = cause;
-    trace.status = i32::from(status);
-    session.worker.frontend(&session.frontend).request_errors.add(1);
-    trace.log(session, None, false);
+    reply::bare(session, status);
+    let counters = session.worker.frontend(&session.frontend);
+    counters.request_errors.add(1);
+    counters.responses.count(status);
+    if !options.dontlognull {
+        let mut trace = Trace::new(session.begin, session.accepted);
+        trace.cause = cause;
+        trace.status = i32::from(status);
+        trace.log(session, None, false);
+    }
+    true
 }

@@ -132,6 +132,14 @@ thread_local! {
     static CURRENT: std::cell::RefCell<Option<std::rc::Weak<Worker>>> = const { std::cell::RefCell::new(None) };
 }
 
+/// Runs `f` with this thread's worker, unless it has ended.
+fn on_worker(f: impl FnOnce(&Worker)) {
+    let worker = CURRENT.with(|current| current.borrow().as_ref().and_then(std::rc::Weak::upgrade));
+    if let Some(worker) = worker {
+        f(&worker);
+    }
+}
+
 impl Running {
     /// What the workers share.
     pub fn state(&self) -> &Arc<State> {
@@ -141,14 +149,42 @@ impl Running {
     /// No new clients; the workers end when the last one has gone.
     pub fn soft_stop(&self) {
         self.state.process.stopping.store(true, Relaxed);
-        for (remote, _) in &self.workers {
-            let _ = remote.run(|| {
-                let worker =
-                    CURRENT.with(|current| current.borrow().as_ref().and_then(std::rc::Weak::upgrade));
-                if let Some(worker) = worker {
-                    worker.wake_sessions();
+        self.wake_all();
+    }
+
+    /// Accepts no clients until [`Running::resume`]; those it has go on. Whether that is new.
+    pub fn pause(&self) -> bool {
+        !self.state.process.paused.swap(true, Relaxed)
+    }
+
+    /// Accepts clients again, those first that came meanwhile. Whether they were paused.
+    pub fn resume(&self) -> bool {
+        let paused = self.state.process.paused.swap(false, Relaxed);
+        if paused {
+            self.wake_all();
+        }
+        paused
+    }
+
+    /// Sends lines to the log targets of their proxies (by index), at `level` (0 emerg – 7 debug).
+    pub fn log(&self, level: u8, lines: Vec<(usize, String)>) {
+        // Any worker has the targets of all; when all have ended there is nothing left to tell of.
+        let Some((remote, _)) = self.workers.iter().find(|(_, thread)| !thread.is_finished()) else { return };
+        let _ = remote.run(move || {
+            on_worker(|worker| {
+                for (proxy, line) in &lines {
+                    if let Some(proxy) = worker.state.proxies.get(*proxy) {
+                        worker.sinks(proxy).send(level, line.as_bytes());
+                    }
                 }
             });
+        });
+    }
+
+    /// Wakes all that wait for a stop or a resumption.
+    fn wake_all(&self) {
+        for (remote, _) in &self.workers {
+            let _ = remote.run(|| on_worker(Worker::wake_sessions));
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Process {
     pub shortages: AtomicU32,
     /// Set by a soft stop: no new connections, idle ones are closed.
     pub stopping: AtomicBool,
+    /// Acceptors wait: the listening sockets stay, and clients in their backlogs.
+    pub paused: AtomicBool,
     /// When the process started serving.
     pub started: Instant,
     /// The same on the wall clock.
@@ -112,6 +114,7 @@ impl State {
                 requests: AtomicU64::new(0),
                 shortages: AtomicU32::new(0),
                 stopping: AtomicBool::new(false),
+                paused: AtomicBool::new(false),
                 started: reactor::now(),
                 started_at: reactor::wall(),
                 pid: std::process::id(),
@@ -125,6 +128,11 @@ impl State {
     /// Whether a soft stop was asked for.
     pub fn stopping(&self) -> bool {
         self.process.stopping.load(Relaxed)
+    }
+
+    /// Whether no clients are accepted for now.
+    pub fn paused(&self) -> bool {
+        self.process.paused.load(Relaxed)
     }
 }
 

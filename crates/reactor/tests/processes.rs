@@ -23,10 +23,10 @@ use std::process::{Command, ExitCode, Stdio, exit};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [role, how] = arguments.as_slice() {
-        if role == "background" {
-            background(how);
-        }
+    if let [role, how] = arguments.as_slice()
+        && role == "background"
+    {
+        background(how);
     }
     let tests: [(&str, fn()); 12] = [
         ("signals_come_in_place_of_their_handlers", signals_come),

@@ -90,11 +90,13 @@ fn seen(head: &RequestHead, buf: &[u8]) -> impl PartialEq + std::fmt::Debug {
     let fields: Vec<(Vec<u8>, Vec<u8>)> =
         head.fields().pairs(buf).map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
     let bytes = |bytes: &[u8]| bytes.to_vec();
+    let mut log_line = Vec::new();
+    head.write_log_line(buf, &mut log_line);
     (
         (bytes(head.method(buf)), bytes(head.target(buf)), head.target_form(), bytes(head.path(buf))),
         (head.host(buf).map(bytes), head.authority(buf).map(bytes), head.version(), head.framing()),
         (head.keep_alive(), head.must_close(), head.expects_continue(), head.upgrade(buf).map(bytes)),
-        (bytes(head.start_line(buf)), fields),
+        (log_line, fields),
     )
 }
 

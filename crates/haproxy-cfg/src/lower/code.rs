@@ -29,6 +29,7 @@ pub(crate) const ERROR_FILE: Code = Code("H0123");
 pub(crate) const OVERRIDES: Code = Code("H0124");
 pub(crate) const SECTION_NOT_YET: Code = Code("H0125");
 pub(crate) const BARE_TIME: Code = Code("H0126");
+pub(crate) const UNRESOLVED: Code = Code("H0127");
 
 pub(crate) const NO_BACKEND: Code = Code("H0150");
 pub(crate) const BACKEND_LOOP: Code = Code("H0151");
@@ -74,6 +75,7 @@ pub(crate) const ALL: &[Code] = &[
     OVERRIDES,
     SECTION_NOT_YET,
     BARE_TIME,
+    UNRESOLVED,
     NO_BACKEND,
     BACKEND_LOOP,
     MODE_MISMATCH,

@@ -8,8 +8,12 @@ use crate::Word;
 use crate::address::{parse_ip, parse_server};
 use crate::keywords::{self, Family, Status};
 use crate::units::{Unit, UnitError, parse_time};
-use diag::Diagnostic;
+use diag::{Diagnostic, Form};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+
+/// The address of a server that has none: of either family, as the line may ask for one.
+const UNKNOWN: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
 
 impl Lowering<'_> {
     pub(super) fn server(&mut self, line: &Statement<'_>, proxy: &mut ProxyDraft) {
@@ -23,9 +27,22 @@ impl Lowering<'_> {
         }
         let about = format!("'server {}/{}' : ", proxy.name, name.text);
         let mut settings = proxy.settings.default_server.clone();
-        let parsed = parse_server(&address.text, self.machine.resolve);
+        let mut parsed = parse_server(&address.text, self.machine.resolve);
         let words = line.arguments().get(2..).unwrap_or(&[]);
         let id = self.server_parameters(words, &about, &name.text, Some(line), &mut settings);
+        if parsed.is_err()
+            && self.unresolved_servers
+            && let Ok(unknown) = parse_server(&address.text, &|_| UNKNOWN.to_vec())
+        {
+            // Only the resolver has failed.
+            let host = address.text.split('@').next_back().unwrap_or_default();
+            let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+            let message = format!("{about}could not resolve address '{host}', disabling server.");
+            let warning = Diagnostic::warning(code::UNRESOLVED, message).at(address.span);
+            self.report.push(warning.form(Form::Bracketed));
+            settings.disabled = true;
+            parsed = Ok(unknown);
+        }
         match parsed {
             Ok(address) => proxy.servers.push(ServerDraft {
                 name: name.text.clone(),

@@ -52,7 +52,7 @@ pub struct Tune {
     pub maxrewrite: u32,
     /// Header lines of a message including the start line; 101.
     pub http_maxhdr: u32,
-    /// Bytes of the request line kept for logs; 1024.
+    /// Bytes of the request line kept for logs; 1023.
     pub http_logurilen: u32,
     /// Connections accepted in a row per wake-up.
     pub maxaccept: Option<i32>,
@@ -70,7 +70,7 @@ impl Default for Tune {
             bufsize: 16_384,
             maxrewrite: 1_024,
             http_maxhdr: 101,
-            http_logurilen: 1_024,
+            http_logurilen: 1_023,
             maxaccept: None,
             pipesize: None,
             rcvbuf_client: None,

@@ -128,9 +128,9 @@ impl<'s> Exchange<'s> {
         }
         self.trace.marks.request = Some(reactor::now());
         self.trace.bytes_in += account::request_head(&self.scratch.request, self.buffer.data());
-        let line = self.scratch.request.start_line(self.buffer.data());
-        let kept = line.get(..worker.state.config.global.tune.http_logurilen as usize).unwrap_or(line);
-        self.scratch.request_line.extend_from_slice(kept);
+        let scratch = &mut *self.scratch;
+        scratch.request.write_log_line(self.buffer.data(), &mut scratch.request_line);
+        scratch.request_line.truncate(worker.state.config.global.tune.http_logurilen as usize);
         self.trace.number = worker.state.process.requests.fetch_add(1, Relaxed);
         worker.frontend(&session.frontend).requests.add(1);
         session.frontend.request_rate.count(reactor::now().as_millis());

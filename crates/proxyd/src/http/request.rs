@@ -62,7 +62,7 @@ impl Exchange<'_> {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => break Err(Stop::bad_request_from(Cause(b'C', b'R'), 0)),
+                Err(_) => break Err(Stop::bad_request_from(Cause(b'C', b'R'), 400)),
             }
         };
         (self, head)

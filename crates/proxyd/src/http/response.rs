@@ -142,6 +142,7 @@ impl Responder<'_> {
                     Ok(Progress::Complete { .. })
                         if self.scratch.response.switches_unasked(&self.scratch.request) =>
                     {
+                        // HAProxy has counted the head by the time that it minds.
                         self.trace.bytes_out += account::response_head(&self.scratch.response, buffer.data());
                         return Err(self.failed(Cause(b'P', b'H'), 502));
                     }
