@@ -4,13 +4,14 @@ use crate::shell::{self, cargo, has};
 use std::process::Command;
 
 /// Debian packages by the program that shows they are there.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 7] = [
     ("haproxy", "haproxy"),
     ("nginx", "nginx-light"),
     ("curl", "curl"),
     ("wrk", "wrk"),
     ("openssl", "openssl"),
     ("socat", "socat"),
+    ("prlimit", "util-linux"),
 ];
 
 /// Installs what is missing, then runs all tests.
