@@ -1,13 +1,29 @@
-//! `cargo xtask bench proxy`: what a request costs, beside haproxy in the same run.
+//! `cargo xtask bench proxy`: what a request costs, beside haproxy in the same run; `cargo xtask bench hostile`: how the
+//! program fares under failures and floods.
 
 use crate::shell::{cargo, has, root, run as run_command};
 use std::process::Command;
 
+const USAGE: &str =
+    "usage: cargo xtask bench proxy [options of bench/proxy.py] | hostile [part of a test's name]";
+
 /// Builds the program and measures it.
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
-    let ["proxy", rest @ ..] = words else {
-        return Err("usage: cargo xtask bench proxy [options of bench/proxy.py]".to_owned());
-    };
+    match words {
+        ["proxy", rest @ ..] => proxy(rest),
+        ["hostile", rest @ ..] => hostile(rest),
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+/// The hostile tests of the program in their long variant, which print what they measure.
+fn hostile(rest: &[&str]) -> Result<(), String> {
+    let test = ["test", "--release", "--locked", "--package", "evenkeel", "--test", "hostile", "--"];
+    let flags = ["--nocapture", "--test-threads=1"];
+    run_command(cargo().args(test).args(flags).args(rest).env("EVENKEEL_HOSTILE", "full"))
+}
+
+fn proxy(rest: &[&str]) -> Result<(), String> {
     for program in ["haproxy", "nginx", "wrk", "python3", "taskset"] {
         if !has(program) {
             return Err(format!("{program} is missing; `cargo xtask test` installs it"));
