@@ -8,7 +8,8 @@
 //!    [`Settings::tasks_per_turn`]). A task runs at most once per turn, however often it was woken.
 //! 2. `epoll_wait`, not waiting when something is still to be run, else until the next timer.
 //! 3. The clock is read, once; [`now`] and [`wall`] answer from it until the next turn.
-//! 4. Readiness is noted and its waiters are woken; work sent by other threads is taken; due timers wake theirs.
+//! 4. Readiness is noted and its waiters are woken; work sent by other threads is taken; due timers wake theirs
+//!    (at most [`Settings::timers_per_turn`]).
 //!
 //! # Invariants
 //! - **One thread.** Streams, timers, tasks hold `Rc`s and never leave their thread. Only wakers and [`Remote`] do, and

@@ -42,7 +42,7 @@ fn a_task_runs_once_per_turn_however_often_it_is_woken() {
 
 #[test]
 fn busy_tasks_starve_neither_epoll_nor_timers() {
-    let settings = Settings { events_per_turn: 1, tasks_per_turn: 3 };
+    let settings = Settings { events_per_turn: 1, tasks_per_turn: 3, ..Settings::default() };
     run(settings, async {
         let stop = Rc::new(Cell::new(false));
         for _ in 0..50 {
