@@ -170,10 +170,10 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
     let ending = Rc::new(Cell::new(false));
     let mut api = api::start(&running, &loaded, &messages, stats, passed);
     let Ok(signals) = Signals::new(&SIGNALS) else { return End::Failed };
-    loop {
-        let Ok(received) = signals.next().await else { return End::Failed };
+    let end = loop {
+        let Ok(received) = signals.next().await else { break End::Failed };
         match received.number {
-            number @ (SIGINT | SIGTERM) => return End::Signal(number),
+            number @ (SIGINT | SIGTERM) => break End::Signal(number),
             SIGUSR1 if !ending.replace(true) => {
                 api.stop();
                 // Before the workers end, which take log lines.
@@ -182,10 +182,10 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
                 let drained = drain(&running, loaded.config.global.hard_stop_after);
                 // Signals still end a process that drains.
                 match either(drained, next_end(&signals)).await {
-                    Some(end) => return end,
+                    Some(end) => break end,
                     None => {
                         messages.warning("soft-stop running for too long, performing a hard-stop.");
-                        return End::Drained;
+                        break End::Drained;
                     }
                 }
             }
@@ -205,7 +205,9 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
             }
             _ => {}
         }
-    }
+    };
+    running.halt();
+    end
 }
 
 /// Warns on standard error and in the logs of the proxies.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A listening address of the configuration and its sockets.
 #[derive(Debug)]
@@ -42,6 +43,9 @@ pub struct Setup {
     /// Seed of all that is random.
     pub seed: u64,
 }
+
+/// How long the end waits for log targets that take no more lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The role, running.
 #[derive(Debug)]
@@ -126,6 +130,7 @@ async fn work(state: Arc<State>, index: usize, share: Share, ready: &mpsc::Sende
         acceptor.await;
     }
     worker.drained().await;
+    worker.finish_logs(LAST_LINES);
 }
 
 thread_local! {
@@ -179,6 +184,26 @@ impl Running {
                 }
             });
         });
+    }
+
+    /// Before the process ends: stops all workers where they stand, between two tasks, for good, and sends what they have
+    /// logged. So every request that was answered has its line, unless a target takes nothing for seconds.
+    pub fn halt(&self) {
+        let (halted_tx, halted) = mpsc::channel::<()>();
+        for (remote, _) in &self.workers {
+            let halted = halted_tx.clone();
+            let _ = remote.run(move || {
+                on_worker(|worker| worker.finish_logs(LAST_LINES));
+                drop(halted);
+                loop {
+                    std::thread::park();
+                }
+            });
+        }
+        drop(halted_tx);
+        // Ends with an error in any case: when all have halted (or had ended before), or when one takes too long.
+        let _ = halted.recv_timeout(2 * LAST_LINES);
+        self.state.process.logs.drain(LAST_LINES);
     }
 
     /// Wakes all that wait for a stop or a resumption.

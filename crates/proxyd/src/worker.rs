@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 /// How many idle [`Scratch`]es a worker keeps.
 const SCRATCH_KEPT: usize = 64;
@@ -185,6 +186,17 @@ impl Worker {
             (sessions.most, sessions.swept) = (live, 0);
             drop(sessions);
             reactor::buffer::give_back();
+        }
+    }
+
+    /// Sends the last log lines. Where targets are full it waits, and the whole worker with it, but no longer than
+    /// `patience`.
+    pub fn finish_logs(&self, patience: Duration) {
+        /// How long a full target is left alone.
+        const PAUSE: Duration = Duration::from_millis(2);
+        let end = Instant::now() + patience;
+        while self.sinks.iter().filter(|sinks| !sinks.flush()).count() > 0 && Instant::now() < end {
+            std::thread::sleep(PAUSE);
         }
     }
 

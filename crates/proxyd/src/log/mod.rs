@@ -132,9 +132,9 @@ impl Sinks {
         }
     }
 
-    /// Sends what waits without waiting for the end of the turn, for instance before the worker ends.
-    pub fn flush(&self) {
-        self.0.flush();
+    /// Sends what waits without waiting for the end of the turn; whether nothing waits any more.
+    pub fn flush(&self) -> bool {
+        self.0.flush() == Flushed::All
     }
 }
 
