@@ -1,6 +1,12 @@
 //! The last descriptor is taken: idle connections of every worker make room for the one that needs some. In a process of
 //! its own, for it is the process's limit that is reached.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test may fail so")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail so"
+)]
 
 use haproxy_cfg::{Context, Input, parse};
 use proxyd::{Bound, Setup};
