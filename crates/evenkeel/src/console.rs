@@ -13,7 +13,6 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// How long a client may say nothing.
@@ -25,14 +24,23 @@ pub(crate) struct Bound {
     level: SocketLevel,
 }
 
-/// Makes the sockets listen; each is `ADDRESS[,OPTION…]`, with the options of a `bind` line that are of use here.
+impl Bound {
+    /// A copy of the socket, for the program that follows.
+    pub(crate) fn copy(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone()
+    }
+}
+
+/// Makes the sockets listen; each is `ADDRESS[,OPTION…]`, with the options of a `bind` line that are of use here. Those
+/// in `held` listen already, in the same order.
 ///
 /// # Errors
 /// One alert for each that cannot be understood or bound.
-pub(crate) fn bind(sockets: &[String]) -> Result<Vec<Bound>, Vec<String>> {
+pub(crate) fn bind(sockets: &[String], held: Vec<OwnedFd>) -> Result<Vec<Bound>, Vec<String>> {
     let (mut bound, mut errors) = (Vec::new(), Vec::new());
+    let mut held = held.into_iter();
     for text in sockets {
-        match parse(text).and_then(listen) {
+        match parse(text).and_then(|socket| listen(socket, held.next())) {
             Ok(one) => bound.push(one),
             Err(error) => errors.push(format!("Can't create the master's CLI: {error}")),
         }
@@ -88,8 +96,11 @@ fn parse(text: &str) -> Result<StatsSocket, String> {
     Ok(socket)
 }
 
-fn listen(socket: StatsSocket) -> Result<Bound, String> {
+fn listen(socket: StatsSocket, held: Option<OwnedFd>) -> Result<Bound, String> {
     let level = socket.level;
+    if let Some(socket) = held {
+        return Ok(Bound { socket, level });
+    }
     let mut config = Config::default();
     config.global.stats_sockets.push(socket);
     let bound = bind_stats(&config, &Inherited::new());
@@ -100,7 +111,7 @@ fn listen(socket: StatsSocket) -> Result<Bound, String> {
 }
 
 /// One line of `show proc`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub(crate) pid: u32,
     /// Reloads since it was started.
@@ -108,6 +119,8 @@ pub(crate) struct Listed {
     pub(crate) started: Instant,
     /// Lets its last clients finish.
     pub(crate) old: bool,
+    /// Of the program that it runs.
+    pub(crate) version: String,
 }
 
 /// What the master shows of itself.
@@ -142,14 +155,14 @@ impl control::Master for Board {
             "{:<15} {:<15} {:<15} {:<15} {:<15}\n",
             "#<PID>", "<type>", "<reloads>", "<uptime>", "<version>"
         );
-        let line = |pid: u32, kind: &str, reloads: String, since: Instant| {
+        let line = |pid: u32, kind: &str, reloads: String, since: Instant, version: &str| {
             let seconds = now.since(since).as_secs();
             let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
             let uptime = format!("{days}d{hours:02}h{minutes:02}m{:02}s", seconds % 60);
-            format!("{pid:<15} {kind:<15} {reloads:<15} {uptime:<15} {:<15}\n", version::compound())
+            format!("{pid:<15} {kind:<15} {reloads:<15} {uptime:<15} {version:<15}\n")
         };
         let reloads = format!("{} [failed: {}]", self.reloads.get(), self.failed.get());
-        text += &line(std::process::id(), "master", reloads, self.started.get());
+        text += &line(std::process::id(), "master", reloads, self.started.get(), &version::compound());
         let workers = self.workers.borrow();
         for (title, old) in [("# workers\n", false), ("# old workers\n", true)] {
             let listed: Vec<&Listed> = workers.iter().filter(|worker| worker.old == old).collect();
@@ -157,43 +170,24 @@ impl control::Master for Board {
                 text += title;
             }
             for worker in listed {
-                text += &line(worker.pid, "worker", worker.reloads.to_string(), worker.started);
+                text +=
+                    &line(worker.pid, "worker", worker.reloads.to_string(), worker.started, &worker.version);
             }
         }
         text + "# programs\n"
     }
 }
 
-/// How a reload went, once that is known.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    result: RefCell<Option<(bool, String)>>,
-    waker: Cell<Option<Waker>>,
+/// Tells a client how the reload went that it asked for, with the messages of it.
+pub(crate) async fn tell(client: Stream, success: bool, said: String) {
+    let text = format!("Success={}\n--\n{said}\n", u8::from(success));
+    // A client that goes away or is too slow is its own loss.
+    let _ = client::write(&client, text.as_bytes(), TIMEOUT).await;
+    let _ = client.shutdown_write();
 }
 
-impl Outcome {
-    /// Says how it went, with the messages of it.
-    pub(crate) fn tell(&self, success: bool, said: String) {
-        self.result.replace(Some((success, said)));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    async fn known(&self) -> (bool, String) {
-        std::future::poll_fn(|cx| match self.result.borrow_mut().take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                self.waker.set(Some(cx.waker().clone()));
-                Poll::Pending
-            }
-        })
-        .await
-    }
-}
-
-/// Serves the sockets; `reload` is called for each `reload`.
-pub(crate) fn start(sockets: Vec<Bound>, board: &Rc<Board>, reload: impl Fn(Rc<Outcome>) + Clone + 'static) {
+/// Serves the sockets; `reload` is called for each `reload`, with the client who waits to be told how it went.
+pub(crate) fn start(sockets: Vec<Bound>, board: &Rc<Board>, reload: impl Fn(Stream) + Clone + 'static) {
     for bound in sockets {
         match Listener::from_fd(bound.socket) {
             Ok(listener) => {
@@ -208,7 +202,7 @@ async fn accept(
     listener: Listener,
     level: SocketLevel,
     board: Rc<Board>,
-    reload: impl Fn(Rc<Outcome>) + Clone + 'static,
+    reload: impl Fn(Stream) + Clone + 'static,
 ) {
     loop {
         // An error has been waited out by the listener itself.
@@ -221,19 +215,11 @@ async fn accept(
     }
 }
 
-async fn serve(
-    stream: Stream,
-    level: SocketLevel,
-    board: &Board,
-    reload: impl Fn(Rc<Outcome>),
-) -> io::Result<()> {
+async fn serve(stream: Stream, level: SocketLevel, board: &Board, reload: impl Fn(Stream)) -> io::Result<()> {
     let ending = client::converse(&stream, Session::new(level), Source::Master(board), TIMEOUT).await?;
     if ending == Ending::Reload {
-        let outcome = Rc::new(Outcome::default());
-        reload(Rc::clone(&outcome));
-        let (success, said) = outcome.known().await;
-        let text = format!("Success={}\n--\n{said}\n", u8::from(success));
-        client::write(&stream, text.as_bytes(), TIMEOUT).await?;
+        reload(stream);
+        return Ok(());
     }
     stream.shutdown_write()
 }

@@ -2,14 +2,17 @@
 
 use crate::arguments::Arguments;
 use crate::message::Messages;
+use crate::succession::Role;
 use crate::version;
 use diag::Severity;
 use haproxy_cfg::model::{Config, Global};
 use haproxy_cfg::{Context, Environment, Input, Parsed};
 use std::sync::Arc;
 
-/// The variable by which a master tells the program that it is to be a worker.
+/// The variable by which this program tells itself what it is to be.
 pub(crate) const ROLE: &str = "EVENKEEL_ROLE";
+/// The version that the master was started with, whatever has replaced it since.
+pub(crate) const STARTED_AS: &str = "HAPROXY_STARTUP_VERSION";
 
 /// A configuration and the text it was read from.
 #[derive(Debug)]
@@ -24,6 +27,12 @@ pub(crate) struct Loaded {
     pub(crate) environment: Vec<String>,
 }
 
+/// The value of [`STARTED_AS`].
+pub(crate) fn started_as() -> String {
+    let told = Role::of_environment().and_then(|_| std::env::var(STARTED_AS).ok());
+    told.unwrap_or_else(|| version::LANGUAGE.to_owned())
+}
+
 /// The context in which files are read and conditions hold.
 pub(crate) fn context(arguments: &Arguments) -> Context {
     let variables = std::env::vars_os().filter_map(|(name, value)| {
@@ -31,7 +40,7 @@ pub(crate) fn context(arguments: &Arguments) -> Context {
         Some((name, value.into_encoded_bytes()))
     });
     let mut env: Environment = variables.collect();
-    env.set("HAPROXY_STARTUP_VERSION", version::LANGUAGE);
+    env.set(STARTED_AS, started_as());
     env.set("HAPROXY_BRANCH", version::BRANCH);
     env.set("HAPROXY_CFGFILES", arguments.inputs.join(";"));
     if arguments.master {
