@@ -7,27 +7,28 @@
 //! Before it reads the configuration anew, the master executes the file that its program came from (`succession.rs`), so
 //! that a reload brings a new version of the program into service, too.
 
+mod process;
+
 use crate::arguments::Arguments;
 use crate::console::{Board, Listed};
 use crate::message::{Messages, reason};
 use crate::notify::Notify;
 use crate::pidfile::Pidfile;
 use crate::plan::Plan;
-use crate::startup::{self, Loaded, ROLE, STARTED_AS};
+use crate::startup::{self, Loaded};
 use crate::succession::{Held, HeldWorker, Program, Taken};
-use crate::{console, handover, version, worker};
+use crate::{console, handover, version};
 use ek_time::Instant;
+use process::{Spawned, Worker, described, exit_of, is_ready};
 use proxyd::listeners::{self, Inherited};
 use reactor::Stream;
-use reactor::child::{self, SpawnOptions};
+use reactor::child;
 use reactor::process::Background;
 use reactor::signal::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::{ExitCode, ExitStatus};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -38,26 +39,6 @@ const YOUNG: Duration = Duration::from_secs(2);
 /// The first pause after a young death; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// A worker process.
-struct Worker {
-    number: u64,
-    child: Rc<RefCell<child::Child>>,
-    pid: u32,
-    started: Instant,
-    /// Reloads there had been when it was started.
-    reloads: u32,
-    /// Of the program that it runs.
-    version: String,
-    /// It reports on this socket, and ends softly when the other side is closed.
-    channel: Rc<Stream>,
-}
-
-/// A worker process that was just started, and the socket it reports on.
-struct Spawned {
-    child: child::Child,
-    channel: Stream,
-}
 
 enum Event {
     Signal(i32),
@@ -274,7 +255,7 @@ impl Master<'_> {
         console::start(consoles, &self.board, move |client| events.push(Event::Asked(client)));
         match held {
             Some(held) => self.go_on(held),
-            None => match self.spawn(&self.generation) {
+            None => match Spawned::start(&self.generation) {
                 Ok(worker) => self.current = Some(self.adopt(worker)),
                 Err(text) => {
                     self.messages.alert(text);
@@ -337,25 +318,6 @@ impl Master<'_> {
         for client in self.asked.drain(..) {
             reactor::spawn(console::tell(client, success, self.messages.kept()));
         }
-    }
-
-    /// Starts a worker and gives it `plan`.
-    fn spawn(&self, plan: &Plan) -> Result<Spawned, String> {
-        let failed = |error: std::io::Error| format!("[haproxy.main()] Cannot fork: {}.", reason(&error));
-        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        let mut words = std::env::args_os();
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0(words.next().unwrap_or_else(|| "haproxy".into())).args(words);
-        command
-            .env(STARTED_AS, startup::started_as())
-            .env(ROLE, "worker")
-            .stdin(Stdio::from(OwnedFd::from(theirs)));
-        let child = child::spawn(&mut command, &SpawnOptions::default()).map_err(failed)?;
-        drop(command);
-        plan.send(&ours).map_err(failed)?;
-        ours.set_nonblocking(true).map_err(failed)?;
-        let channel = Stream::from_fd(OwnedFd::from(ours)).map_err(failed)?;
-        Ok(Spawned { child, channel })
     }
 
     /// Takes note of a worker that was started.
@@ -538,7 +500,7 @@ impl Master<'_> {
         let held = held.unwrap_or_else(|_| Inherited::new());
         let plan = handover::bind_plan(&loaded, &held, &self.messages)
             .ok_or("[haproxy.main()] Some protocols failed to start their listeners!")?;
-        let child = self.spawn(&plan)?;
+        let child = Spawned::start(&plan)?;
         Ok((plan, child))
     }
 
@@ -617,7 +579,7 @@ impl Master<'_> {
         if self.phase != Phase::Serving || self.current.is_some() {
             return;
         }
-        match self.spawn(&self.generation) {
+        match Spawned::start(&self.generation) {
             Ok(child) => self.current = Some(self.adopt(child)),
             Err(text) => {
                 self.messages.alert(text);
@@ -628,68 +590,5 @@ impl Master<'_> {
                 });
             }
         }
-    }
-}
-
-impl Worker {
-    fn signal(&self, number: i32) {
-        // One that has just exited is reported by its exit.
-        let _ = self.child.borrow().kill(number);
-    }
-}
-
-/// Whether the worker at the other end says that it serves; not when it ends before.
-async fn is_ready(channel: &Stream) -> bool {
-    let (mut text, mut buffer) = (Vec::new(), [0; 64]);
-    while !text.ends_with(worker::READY) {
-        match channel.try_read(&mut buffer) {
-            Ok(0) => return false,
-            Ok(read) => text.extend_from_slice(buffer.get(..read).unwrap_or_default()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => channel.readable().await,
-            Err(_) => return false,
-        }
-    }
-    true
-}
-
-/// Waits for a child's end without keeping it borrowed meanwhile.
-async fn exit_of(child: &RefCell<child::Child>) -> Option<ExitStatus> {
-    std::future::poll_fn(|cx| {
-        let mut child = child.borrow_mut();
-        let exited = std::pin::pin!(child.exited());
-        exited.poll(cx)
-    })
-    .await
-    .ok()
-}
-
-/// The exit code as a shell counts it, and its name.
-fn described(status: Option<ExitStatus>) -> (u8, String) {
-    let Some(status) = status else { return (1, "unknown".to_owned()) };
-    match (status.code(), status.signal()) {
-        (Some(code), _) => (u8::try_from(code & 0xff).unwrap_or(1), "Exit".to_owned()),
-        (None, Some(number)) => (u8::try_from(128 + number).unwrap_or(255), signal_name(number).to_owned()),
-        (None, None) => (1, "unknown".to_owned()),
-    }
-}
-
-/// `strsignal()`'s words for the signals that end processes.
-fn signal_name(number: i32) -> &'static str {
-    match number {
-        1 => "Hangup",
-        2 => "Interrupt",
-        3 => "Quit",
-        4 => "Illegal instruction",
-        6 => "Aborted",
-        7 => "Bus error",
-        8 => "Floating point exception",
-        9 => "Killed",
-        11 => "Segmentation fault",
-        13 => "Broken pipe",
-        14 => "Alarm clock",
-        15 => "Terminated",
-        24 => "CPU time limit exceeded",
-        31 => "Bad system call",
-        _ => "Signal",
     }
 }

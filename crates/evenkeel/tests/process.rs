@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+#[path = "process/succession.rs"]
+mod succession;
+
 /// Nothing here takes long; what does is stuck.
 const DEADLINE: Duration = Duration::from_secs(20);
 
