@@ -6,7 +6,7 @@ use crate::version;
 use control::{Common, Ending, Session, Source};
 use ek_time::Instant;
 use haproxy_cfg::address::{parse_bind, resolve};
-use haproxy_cfg::model::{Config, Place, SocketLevel, StatsSocket};
+use haproxy_cfg::model::{Address, Config, Place, SocketLevel, StatsSocket};
 use proxyd::listeners::{Inherited, bind_stats};
 use reactor::{Listener, Stream};
 use std::cell::{Cell, RefCell};
@@ -22,6 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Bound {
     socket: OwnedFd,
     level: SocketLevel,
+    pub(crate) address: Address,
 }
 
 impl Bound {
@@ -97,9 +98,9 @@ fn parse(text: &str) -> Result<StatsSocket, String> {
 }
 
 fn listen(socket: StatsSocket, held: Option<OwnedFd>) -> Result<Bound, String> {
-    let level = socket.level;
+    let (level, address) = (socket.level, socket.address.clone());
     if let Some(socket) = held {
-        return Ok(Bound { socket, level });
+        return Ok(Bound { socket, level, address });
     }
     let mut config = Config::default();
     config.global.stats_sockets.push(socket);
@@ -107,7 +108,7 @@ fn listen(socket: StatsSocket, held: Option<OwnedFd>) -> Result<Bound, String> {
     let bound =
         bound.map_err(|errors| errors.into_iter().map(|e| e.message).collect::<Vec<_>>().join("; "))?;
     let one = bound.into_iter().next().ok_or("nothing was bound")?;
-    Ok(Bound { socket: one.socket, level })
+    Ok(Bound { socket: one.socket, level, address })
 }
 
 /// One line of `show proc`.
@@ -130,13 +131,12 @@ pub(crate) struct Board {
     pub(crate) reloads: Cell<u32>,
     pub(crate) failed: Cell<u32>,
     pub(crate) workers: RefCell<Vec<Listed>>,
+    pub(crate) environment: RefCell<Vec<String>>,
 }
 
 impl Common for Board {
     fn environment(&self) -> Vec<String> {
-        std::env::vars_os()
-            .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
-            .collect()
+        self.environment.borrow().clone()
     }
 
     fn version(&self) -> String {

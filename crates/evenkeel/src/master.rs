@@ -19,6 +19,7 @@ use crate::startup::{self, Loaded};
 use crate::succession::{Held, HeldWorker, Program, Taken};
 use crate::{console, handover, version};
 use ek_time::Instant;
+use haproxy_cfg::model::Address;
 use process::{Spawned, Worker, described, exit_of, is_ready};
 use proxyd::listeners::{self, Inherited};
 use reactor::Stream;
@@ -109,6 +110,7 @@ struct Master<'a> {
     program: Program,
     /// The master's own sockets.
     consoles: Vec<OwnedFd>,
+    addresses: Vec<Address>,
     pidfile: Option<Pidfile>,
     /// Clients that wait to hear how the reload goes.
     asked: Vec<Stream>,
@@ -211,6 +213,7 @@ impl Start {
             reloads: Cell::default(),
             failed: Cell::default(),
             workers: RefCell::default(),
+            environment: RefCell::default(),
         };
         let master = Master {
             arguments,
@@ -218,6 +221,7 @@ impl Start {
             board: Rc::new(board),
             program,
             consoles: consoles.iter().filter_map(|bound| bound.copy().ok()).collect(),
+            addresses: consoles.iter().map(|bound| bound.address.clone()).collect(),
             pidfile,
             asked: Vec::new(),
             renewal: Renewal::None,
@@ -311,6 +315,8 @@ impl Master<'_> {
         let serving = self.current.iter().chain(next).map(|worker| listed(worker, false));
         let old = self.old.iter().map(|worker| listed(worker, true));
         self.board.workers.replace(serving.chain(old).collect());
+        let inputs = &self.generation.inputs;
+        self.board.environment.replace(startup::masters_environment(self.arguments, inputs, &self.addresses));
     }
 
     /// Tells those who asked for the reload how it went.

@@ -121,7 +121,7 @@ fn alone(
 
 /// `-cc`: 0 when the condition holds, 1 when not, 2 when it is none.
 fn evaluate(condition: &str, arguments: &Arguments, messages: &Messages) -> ExitCode {
-    match haproxy_cfg::evaluate_condition(condition, &startup::context(arguments)) {
+    match haproxy_cfg::evaluate_condition(condition, &startup::context(arguments, &[])) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

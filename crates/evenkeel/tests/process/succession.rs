@@ -120,6 +120,10 @@ fn a_program_that_cannot_take_over_changes_nothing() {
     refused(3, "Reload failed: cannot execute ");
     install_script(&program, "#!/bin/sh\nexit 127\n");
     refused(4, "it answers ''");
+    // One that could, and then is not there any more.
+    let path = program.display();
+    install_script(&program, &format!("#!/bin/sh\nrm '{path}'\necho evenkeel master 1\n"));
+    refused(5, "No such file or directory");
     // Then a good one.
     install(&program);
     let served = proxy.said_times("Loading success.");
