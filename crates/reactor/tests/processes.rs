@@ -115,6 +115,7 @@ fn children_inherit() {
     });
 }
 
+#[expect(clippy::zombie_processes, reason = "they are waited for by their numbers")]
 fn a_child_is_adopted() {
     on_reactor(async {
         let started =
