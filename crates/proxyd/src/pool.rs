@@ -173,6 +173,9 @@ pub fn quiet(stream: &Stream) -> bool {
 /// regularly over its memory.
 pub async fn keep_tidy(worker: Rc<crate::worker::Worker>) {
     let timer = Timer::new();
+    timer.set(Some(reactor::now() + SWEEP_EVERY));
+    let shortages = || worker.state.process.shortages.load(Relaxed);
+    let mut known = shortages();
     poll_fn(|cx| {
         worker.pool.tidier.replace(cx.waker().clone());
         if worker.state.stopping() {
@@ -180,11 +183,14 @@ pub async fn keep_tidy(worker: Rc<crate::worker::Worker>) {
         }
         worker.pool.sweep(reactor::now());
         if timer.poll_expired(cx).is_ready() {
+            if std::mem::replace(&mut known, shortages()) != known {
+                worker.close_idle();
+            }
             worker.give_back_memory();
+            timer.set(Some(reactor::now() + SWEEP_EVERY));
+            // Not yet, since it was just set; asked so that the timer wakes this task.
+            let _ = timer.poll_expired(cx);
         }
-        timer.set(Some(reactor::now() + SWEEP_EVERY));
-        // Not yet, since it was just set; asked so that the timer wakes this task.
-        let _ = timer.poll_expired(cx);
         Poll::Pending
     })
     .await;

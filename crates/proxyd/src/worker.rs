@@ -16,8 +16,9 @@ use std::task::{Context, Poll, Waker};
 
 /// How many idle [`Scratch`]es a worker keeps.
 const SCRATCH_KEPT: usize = 64;
-/// So many sessions are worth giving their memory back to the system.
+/// So many sessions are worth giving their memory back to the system, and so many bytes of buffers.
 const CROWD: usize = 256;
+const WORTH_GIVING: usize = 1 << 20;
 
 /// One worker thread's own world.
 pub struct Worker {
@@ -47,6 +48,8 @@ struct Sessions {
     drained: Option<Waker>,
     /// The most that were alive since memory was last given back.
     most: usize,
+    /// Bytes of buffers that were freed since then.
+    swept: usize,
 }
 
 impl Worker {
@@ -172,12 +175,14 @@ impl Worker {
         reactor::close_idle_pipes();
     }
 
-    /// Gives memory back after a crowd has gone.
+    /// Gives memory back after a crowd has gone: that of its sessions, and that of buffers which are no longer needed.
     pub fn give_back_memory(&self) {
         let mut sessions = self.sessions.borrow_mut();
+        let swept = sessions.swept + reactor::buffer::sweep();
         let (live, most) = (sessions.live, sessions.most);
-        if most - live >= CROWD && live <= most / 2 {
-            sessions.most = live;
+        sessions.swept = swept;
+        if swept >= WORTH_GIVING || most - live >= CROWD && live <= most / 2 {
+            (sessions.most, sessions.swept) = (live, 0);
             drop(sessions);
             reactor::buffer::give_back();
         }

@@ -11,6 +11,8 @@ const POOLED_SIZES: usize = 8;
 struct Shelf {
     size: usize,
     idle: Vec<Box<[u8]>>,
+    /// The fewest that were idle since the last [`sweep`]: that many were not needed.
+    fewest: usize,
 }
 
 thread_local! {
@@ -43,7 +45,11 @@ impl Buffer {
     /// An empty buffer of `size` bytes.
     pub fn take(size: usize) -> Self {
         let idle = POOL.try_with(|pool| {
-            pool.borrow_mut().iter_mut().find(|shelf| shelf.size == size).and_then(|shelf| shelf.idle.pop())
+            let mut shelves = pool.borrow_mut();
+            let shelf = shelves.iter_mut().find(|shelf| shelf.size == size)?;
+            let bytes = shelf.idle.pop();
+            shelf.fewest = shelf.fewest.min(shelf.idle.len());
+            bytes
         });
         let bytes = idle.ok().flatten().unwrap_or_else(|| vec![0; size].into_boxed_slice());
         Self { bytes, start: 0, end: 0 }
@@ -159,7 +165,7 @@ impl Drop for Buffer {
                     shelf.idle.push(bytes);
                 }
             } else if shelves.len() < POOLED_SIZES && (1..=POOLED_BYTES).contains(&size) {
-                shelves.push(Shelf { size, idle: vec![bytes] });
+                shelves.push(Shelf { size, idle: vec![bytes], fewest: 0 });
             }
         });
     }
@@ -175,10 +181,25 @@ pub fn trim() {
     let _ = POOL.try_with(|pool| pool.borrow_mut().clear());
 }
 
-/// Frees this thread's idle buffers and returns to the system what the allocator holds in reserve for all threads. For
-/// the calm after a crowd: it takes milliseconds, during which nobody allocates.
+/// Frees half of this thread's idle buffers that were not needed since the last call; how many bytes that was.
+pub fn sweep() -> usize {
+    let swept = POOL.try_with(|pool| {
+        let mut freed = 0;
+        for shelf in pool.borrow_mut().iter_mut() {
+            let unneeded = shelf.fewest.min(shelf.idle.len()).div_ceil(2);
+            // Those used last are at the end.
+            shelf.idle.drain(..unneeded);
+            shelf.fewest = shelf.idle.len();
+            freed += unneeded * shelf.size;
+        }
+        freed
+    });
+    swept.unwrap_or(0)
+}
+
+/// Returns to the system what the allocator holds in reserve for all threads. For the calm after a crowd: it takes
+/// milliseconds, during which nobody allocates.
 pub fn give_back() {
-    trim();
     crate::syscall::trim_heap();
 }
 
@@ -230,6 +251,19 @@ mod tests {
         let (again, another) = (Buffer::take(64), Buffer::take(64));
         assert_eq!((again.bytes.as_ptr(), another.bytes.as_ptr()), (second, first));
         assert_eq!(pooled(), 0);
+    }
+
+    #[test]
+    fn what_is_not_needed_is_swept_by_halves() {
+        trim();
+        let many: Vec<Buffer> = (0..8).map(|_| Buffer::take(64)).collect();
+        drop(many);
+        // Not known to be unneeded yet.
+        assert_eq!((sweep(), pooled()), (0, 512));
+        let two = [Buffer::take(64), Buffer::take(64)];
+        drop(two);
+        assert_eq!((sweep(), pooled()), (192, 320));
+        assert_eq!((sweep(), sweep(), sweep(), sweep()), (192, 64, 64, 0));
     }
 
     #[test]

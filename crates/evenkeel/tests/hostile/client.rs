@@ -171,6 +171,12 @@ impl Crowd {
         self.0.iter().filter(|member| member.stream.is_some()).count()
     }
 
+    /// What was heard by those that did not hear something that begins so.
+    pub(crate) fn others(&self, start: &str) -> Vec<String> {
+        let others = self.0.iter().filter(|member| !member.heard.starts_with(start.as_bytes()));
+        others.map(|member| String::from_utf8_lossy(&member.heard).into_owned()).collect()
+    }
+
     /// How many heard something that begins so.
     pub(crate) fn heard(&self, start: &str) -> usize {
         self.0.iter().filter(|member| member.heard.starts_with(start.as_bytes())).count()

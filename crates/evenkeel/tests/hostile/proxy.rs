@@ -64,8 +64,11 @@ impl Proxy {
             .replace("{log}", &log.address().to_string())
             .replace("{dir}", &directory.path.display().to_string());
         std::fs::write(directory.path.join("proxy.cfg"), text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .arg("proxy")
+        // `EVENKEEL_TEST_SUBJECT=haproxy` shows how haproxy fares; what only we promise then fails.
+        let haproxy = std::env::var_os("EVENKEEL_TEST_SUBJECT").is_some_and(|subject| subject == "haproxy");
+        let mut command = Command::new(if haproxy { "haproxy" } else { env!("CARGO_BIN_EXE_evenkeel") });
+        let mut child = command
+            .args((!haproxy).then_some("proxy"))
             .args(flags)
             .args(["-f", "proxy.cfg"])
             .current_dir(&directory.path)

@@ -1,6 +1,7 @@
 //! Servers behind the proxy: threads of this process that do what a test says, and a process that can be killed.
 
 use crate::DEADLINE;
+use nix::sys::socket::Backlog;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -21,6 +22,8 @@ impl Server {
 
     pub(crate) fn start_at(address: SocketAddr, serve: impl Fn(Connection) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(address).unwrap();
+        // Crowds come at once; std's 128 would have the kernel break some of their connections off.
+        nix::sys::socket::listen(&listener, Backlog::new(4_096).unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (serve, over) = (Arc::new(serve), Arc::new(AtomicBool::new(false)));
         let ours = Arc::clone(&over);

@@ -140,18 +140,20 @@ fn slow_clients_cost_little_and_all_end() {
     // They go on dripping until they have all been sent away.
     until("all slow clients have ended", || {
         slow_heads.send(b"x");
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(if crate::full() { 500 } else { 50 }));
         slow_heads.hear() + slow_bodies.hear() == 0 && proxy.info("CurrConns") <= 2
     });
     let busy = good.end();
     show("slow", "good clients' p99, alone", p99(&idle));
     show("slow", "good clients' p99, among slow ones", p99(&busy));
-    assert_eq!(slow_heads.heard("HTTP/1.1 408 "), heads, "every slow head is answered");
-    assert_eq!(slow_bodies.heard("HTTP/1.1 408 "), bodies, "every slow body is answered");
+    assert_eq!(slow_heads.others("HTTP/1.1 408 "), Vec::<String>::new(), "every slow head is answered");
+    assert_eq!(slow_bodies.others("HTTP/1.1 408 "), Vec::<String>::new(), "every slow body is answered");
     until("a slow reader sees the end", || slow_readers.hear() == 0);
     assert_eq!(slow_readers.heard("HTTP/1.1 200 "), deaf);
     assert!(slow_readers.0.iter().all(|member| member.heard.len() < 1 << 20), "none was sent everything");
 
+    // What a leak would keep stays; what was only kept in reserve is given back within seconds.
+    until("the crowd's memory is given back", || proxy.held().memory <= before.memory + 8_192);
     let after = proxy.settles(before);
     show("slow", "resident kB before, after", format!("{} {}", before.memory, after.memory));
     show("slow", "descriptors before, after", format!("{} {}", before.descriptors, after.descriptors));
@@ -165,8 +167,6 @@ fn slow_clients_cost_little_and_all_end() {
             && count("cR--") == heads
             && count("cD--") == bodies + deaf
     });
-    // What a head costs is a target that the reference sets; the rest is held against a leak.
+    // So much and no more may a slow head cost.
     assert!(head_cost <= 4.0, "{head_cost} kB for each slow head");
-    let grown = after.memory.saturating_sub(before.memory);
-    assert!(grown <= 16_384, "{grown} kB stay behind");
 }
