@@ -52,9 +52,22 @@ pub(crate) fn epoll_create() -> io::Result<OwnedFd> {
 }
 
 pub(crate) fn epoll_add(epoll: BorrowedFd<'_>, fd: BorrowedFd<'_>, events: u32, key: u64) -> io::Result<()> {
+    epoll_set(libc::EPOLL_CTL_ADD, epoll, fd, events, key)
+}
+
+pub(crate) fn epoll_modify(
+    epoll: BorrowedFd<'_>,
+    fd: BorrowedFd<'_>,
+    events: u32,
+    key: u64,
+) -> io::Result<()> {
+    epoll_set(libc::EPOLL_CTL_MOD, epoll, fd, events, key)
+}
+
+fn epoll_set(how: c_int, epoll: BorrowedFd<'_>, fd: BorrowedFd<'_>, events: u32, key: u64) -> io::Result<()> {
     let mut event = libc::epoll_event { events, u64: key };
     // SAFETY: `event` lives through the call, which copies it.
-    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &mut event) })?;
+    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), how, fd.as_raw_fd(), &mut event) })?;
     Ok(())
 }
 
