@@ -83,7 +83,7 @@ fn a_turns_lines_go_in_one_batch() {
 fn a_line_does_not_overtake_those_of_another_list() {
     let (socket, logger) = udp();
     on_reactor(async |outputs| {
-        let lists = [(); 3].map(|()| Sinks::open(&[logger.clone()], &outputs, None, "tag", 7));
+        let lists = [(); 3].map(|()| Sinks::open(std::slice::from_ref(&logger), &outputs, None, "tag", 7));
         for (n, list) in [0, 0, 1, 2, 0, 2, 1].into_iter().enumerate() {
             lists[list].send(6, n.to_string().as_bytes());
             turns().await;
