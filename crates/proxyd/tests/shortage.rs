@@ -8,7 +8,9 @@
     reason = "a test may fail so"
 )]
 
+use haproxy_cfg::model::Address;
 use haproxy_cfg::{Context, Input, parse};
+use proxyd::listeners::Key;
 use proxyd::{Bound, Setup};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -87,12 +89,13 @@ fn the_idle_connections_of_another_worker_make_room() {
         parse(&[Input { name: "haproxy.cfg".into(), text: text.into_bytes() }], &mut Context::default());
     let config = parsed.config.unwrap_or_else(|| panic!("{:?}", parsed.report));
     let proxy = config.proxies.iter().position(|proxy| &*proxy.name == "web").unwrap();
+    let key = Key { address: Address::Ip(addresses[0]), interface: None };
     let running = proxyd::start(Setup {
         config: Arc::new(config),
         threads: 2,
         maxconn: 100,
         pipes: 0,
-        listeners: vec![Bound { proxy, bind: 0, sockets: sockets.map(Into::into).into() }],
+        listeners: vec![Bound { proxy, bind: 0, key, sockets: sockets.map(Into::into).into() }],
         seed: 1,
     })
     .unwrap();

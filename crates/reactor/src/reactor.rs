@@ -158,13 +158,18 @@ impl Reactor {
         })
     }
 
-    /// Runs the tasks that are in the queue now; what they wake has its turn after epoll was looked at.
+    /// Runs the tasks that are in the queue now, then those that they woke or spawned: these would otherwise cost a look at
+    /// epoll of their own. What is woken after that has its turn when epoll was looked at.
     fn run_tasks(&self, limit: usize) {
-        let count = self.ready.borrow().len().min(limit);
-        for _ in 0..count {
-            let Some(runnable) = self.ready.borrow_mut().pop_front() else { return };
-            // The panic hook has reported it; `async-task` has dropped the future.
-            let _ = catch_unwind(AssertUnwindSafe(|| runnable.run()));
+        let mut left = limit;
+        for _ in 0..2 {
+            let count = self.ready.borrow().len().min(left);
+            left -= count;
+            for _ in 0..count {
+                let Some(runnable) = self.ready.borrow_mut().pop_front() else { return };
+                // The panic hook has reported it; `async-task` has dropped the future.
+                let _ = catch_unwind(AssertUnwindSafe(|| runnable.run()));
+            }
         }
     }
 

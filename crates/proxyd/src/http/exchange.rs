@@ -68,7 +68,8 @@ impl Stop {
 /// One exchange.
 pub(super) struct Exchange<'s> {
     pub(super) session: &'s Session,
-    pub(super) trace: Trace,
+    /// Boxed, since an exchange is moved from step to step.
+    pub(super) trace: Box<Trace>,
     pub(super) scratch: Box<Scratch>,
     /// The request: its head, and what came behind it.
     pub(super) buffer: Buffer,
@@ -84,7 +85,7 @@ struct Done {
 impl<'s> Exchange<'s> {
     /// The exchange that begins with the first bytes of a request.
     pub(super) fn begin(session: &'s Session, buffer: Buffer) -> Self {
-        let mut trace = Trace::new(session.begin, session.accepted);
+        let mut trace = Box::new(Trace::new(session.begin, session.accepted));
         trace.marks.idle = Some(reactor::now().since(session.begin).as_millis() as u32);
         trace.request_started = reactor::wall();
         Self { session, trace, scratch: session.worker.take_scratch(), buffer }
@@ -318,9 +319,8 @@ impl<'s> Exchange<'s> {
         if sent.client == Persistence::Tunnel {
             let to_client = sent.buffer;
             let to_server = std::mem::replace(&mut self.buffer, Buffer::take(0));
-            let cause =
-                tcp::relay(session, backend, &server.stream, to_server, to_client, &mut self.trace).await;
-            self.trace.cause = cause;
+            let relay = tcp::relay(session, backend, &server.stream, to_server, to_client, &mut self.trace);
+            self.trace.cause = Box::pin(relay).await;
             return Ok(Done { client: Persistence::Close, request_whole: true });
         }
         if sent.keep_server && request_whole {

@@ -134,7 +134,7 @@ impl Responder<'_> {
                 untouched = false;
                 match self.scratch.response.parse(buffer.data_mut(), method, &limits, &strictness) {
                     Ok(Progress::Complete { len }) if self.scratch.response.is_interim() => {
-                        self.pass_interim(buffer).await?;
+                        Box::pin(self.pass_interim(buffer)).await?;
                         buffer.consume(len);
                         self.scratch.response.reset();
                         continue;
