@@ -130,7 +130,7 @@ fn check(arguments: &Arguments, loaded: &Loaded) -> ExitCode {
             let _ = print(text);
         }
     };
-    if loaded.warned {
+    if loaded.warnings > 0 {
         say("Warnings were found.\n");
     }
     if loaded.listens() {

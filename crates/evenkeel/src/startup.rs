@@ -18,8 +18,8 @@ pub(crate) struct Loaded {
     pub(crate) inputs: Vec<Input>,
     /// What they say, with what the command line overrides.
     pub(crate) config: Arc<Config>,
-    /// Whether there was something to warn of.
-    pub(crate) warned: bool,
+    /// How many things there were to warn of.
+    pub(crate) warnings: u64,
     /// The variables as the configuration left them.
     pub(crate) environment: Vec<String>,
 }
@@ -70,9 +70,9 @@ pub(crate) fn load(arguments: &Arguments, messages: &Messages) -> Option<Loaded>
     if !arguments.master_sockets.is_empty() && !arguments.master && !loaded.config.global.master_worker {
         messages
             .warning("config : a master CLI socket was defined, but master-worker mode (-W) is not enabled.");
-        loaded.warned = true;
+        loaded.warnings += 1;
     }
-    if loaded.warned && (arguments.zero_warning || loaded.config.global.zero_warning) {
+    if loaded.warnings > 0 && (arguments.zero_warning || loaded.config.global.zero_warning) {
         messages.alert("config : Some warnings were found and 'zero-warning' is set. Aborting.");
         return None;
     }
@@ -105,8 +105,8 @@ fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, context: &C
     let environment = context.env.iter();
     let environment =
         environment.map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect();
-    let warned = parsed.report.count(Severity::Warning) > 0;
-    Some(Loaded { inputs, config: Arc::new(config), warned, environment })
+    let warnings = parsed.report.count(Severity::Warning) as u64;
+    Some(Loaded { inputs, config: Arc::new(config), warnings, environment })
 }
 
 /// Says what a process that is started by root keeps of root's power because the configuration does not give it up.

@@ -119,6 +119,7 @@ struct Started {
     stats: Vec<BoundStats>,
     /// The listeners' sockets, for a process that takes over.
     passed: Vec<Passed>,
+    memory_mb: u64,
 }
 
 fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, String> {
@@ -135,7 +136,7 @@ fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, 
         seed: seed(),
     };
     let running = proxyd::start(setup).map_err(|error| format!("[haproxy.main()] Cannot start: {error}."))?;
-    Ok(Started { running, stats: plan.stats, passed })
+    Ok(Started { running, stats: plan.stats, passed, memory_mb: arguments.memory })
 }
 
 /// Copies of all listening sockets, when a `stats socket` is to pass them on.
@@ -163,12 +164,12 @@ fn seed() -> u64 {
 }
 
 async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
-    let Started { running, stats, passed } = started;
+    let Started { running, stats, passed, memory_mb } = started;
     let running = Rc::new(running);
     let messages = Rc::new(messages);
     let loaded = Rc::new(loaded);
     let ending = Rc::new(Cell::new(false));
-    let mut api = api::start(&running, &loaded, &messages, stats, passed);
+    let mut api = api::start(&running, &loaded, &messages, stats, passed, memory_mb);
     let Ok(signals) = Signals::new(&SIGNALS) else { return End::Failed };
     loop {
         let Ok(received) = signals.next().await else { return End::Failed };

@@ -72,11 +72,10 @@ pub async fn connect(
         trace.server = Some(server_index);
         session.last_server.set(Some((backend.index, server_index)));
         let counters = worker.server(backend, server_index);
-        if trace.retries == 0 || trace.redispatched {
-            counters.sessions.add(1);
-            counters.chosen.add(1);
-            server.rate.count(reactor::now().as_millis());
-        }
+        let now_ms = reactor::now().as_millis();
+        counters.sessions.add(1);
+        counters.last_session.set(now_ms.max(1));
+        server.rate.count(now_ms);
         let kept = match wishes.reuse {
             _ if wishes.fresh => None,
             HttpReuse::Never => own_connection(session, backend.index, server_index),
@@ -95,12 +94,14 @@ pub async fn connect(
                 trace.marks.connect = Some(reactor::now());
                 return Ok(ServerSide { stream, reused: false, slot });
             }
-            Err(Failure::Gone) => return Err(CLIENT_GONE),
             Err(failure) => failure,
         };
-        if retries_left == 0 {
+        if retries_left == 0 || failure == Failure::Gone {
             counters.connect_errors.add(1);
             worker.backend(backend).connect_errors.add(1);
+            if failure == Failure::Gone {
+                return Err(CLIENT_GONE);
+            }
             let who = match failure {
                 Failure::TimedOut => b's',
                 Failure::Exhausted => b'R',
@@ -170,9 +171,17 @@ async fn take_slot(
     trace: &mut Trace,
     avoid: Option<usize>,
 ) -> Result<Slot, NoServer> {
+    let counters = session.worker.backend(backend);
     let slot = match choose(backend, avoid) {
-        Chosen::Server(slot) => slot,
-        Chosen::None => return Err(NO_SERVER),
+        Chosen::Server(slot) => {
+            counters.chosen.add(1);
+            session.worker.server(backend, slot.server).chosen.add(1);
+            slot
+        }
+        Chosen::None => {
+            counters.connect_errors.add(1);
+            return Err(NO_SERVER);
+        }
         Chosen::Queued(mut ticket) => {
             let timeouts = &backend.config.timeouts;
             let limit = timeouts.queue.or(timeouts.connect);
@@ -192,12 +201,14 @@ async fn take_slot(
                 Err(_) => Err(NoServer { cause: Cause(b's', b'Q'), status: 503 }),
             };
             if left.is_err() {
+                counters.connect_errors.add(1);
                 trace.backend_queue = ticket.leave();
                 trace.marks.queue = Some(reactor::now());
             }
             left?
         }
     };
+    counters.last_session.set(reactor::now().as_millis().max(1));
     trace.marks.queue.get_or_insert_with(reactor::now);
     Ok(slot)
 }

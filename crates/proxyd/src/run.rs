@@ -1,8 +1,8 @@
 //! Starting and stopping the workers.
 
 use crate::accept::accept;
-use crate::pool;
-use crate::state::State;
+use crate::{pool, second};
+use crate::state::{Limits, State};
 use crate::worker::Worker;
 use haproxy_cfg::model::Config;
 use reactor::{Listener, Remote};
@@ -57,7 +57,7 @@ pub struct Running {
 /// When a thread or its reactor cannot be made; nothing runs then.
 pub fn start(setup: Setup) -> io::Result<Running> {
     let threads = setup.threads.max(1);
-    let state = Arc::new(State::new(setup.config, threads, setup.maxconn, setup.seed));
+    let state = Arc::new(State::new(setup.config, threads, Limits { maxconn: setup.maxconn, pipes: setup.pipes }, setup.seed));
     let shares = share_out(setup.listeners, threads)?;
     let pipes = setup.pipes / threads;
     let (ended_tx, ended) = mpsc::channel();
@@ -118,6 +118,7 @@ async fn work(state: Arc<State>, index: usize, share: Share, ready: &mpsc::Sende
         }
     }
     reactor::spawn(pool::keep_tidy(Rc::clone(&worker)));
+    reactor::spawn(second::measure(Rc::clone(&worker)));
     if index == 0 {
         crate::health::start(&worker);
     }

@@ -1,5 +1,6 @@
 //! One server as all workers see it.
 
+use crate::backend::Changes;
 use crate::counters::{Gauge, Rate};
 use haproxy_cfg::model;
 use std::sync::Mutex;
@@ -31,16 +32,12 @@ pub struct Server {
     admin: AtomicU8,
     /// Weight now, 0–256.
     pub weight: AtomicU32,
-    /// When its state last changed, milliseconds on the monotonic clock; 0: at start.
-    pub changed_ms: AtomicU64,
-    /// Milliseconds it has been down in all, without the present time down.
-    pub down_ms: AtomicU64,
+    /// Changes of its state.
+    pub changes: Changes,
     /// What its checks say, as of the last one; `None` before the first and without checks.
     pub health: Mutex<Option<check::Health>>,
     /// Checks that failed.
     pub checks_failed: AtomicU64,
-    /// Times it went down.
-    pub downs: AtomicU64,
     /// Idle connections to it, over all workers.
     pub idle: AtomicU32,
 }
@@ -55,11 +52,9 @@ impl Server {
             up: AtomicU8::new(1),
             admin: AtomicU8::new(u8::from(config.disabled)),
             weight: AtomicU32::new(config.weight),
-            changed_ms: AtomicU64::new(0),
-            down_ms: AtomicU64::new(0),
+            changes: Changes::default(),
             health: Mutex::new(None),
             checks_failed: AtomicU64::new(0),
-            downs: AtomicU64::new(0),
             idle: AtomicU32::new(0),
             config,
         }
@@ -94,12 +89,7 @@ impl Server {
     pub(crate) fn set_up(&self, up: bool, now_ms: u64) -> bool {
         let news = self.up.swap(u8::from(up), Relaxed) != u8::from(up);
         if news {
-            let before = self.changed_ms.swap(now_ms, Relaxed);
-            if up {
-                self.down_ms.fetch_add(now_ms.saturating_sub(before), Relaxed);
-            } else {
-                self.downs.fetch_add(1, Relaxed);
-            }
+            self.changes.note(up, now_ms);
         }
         news
     }

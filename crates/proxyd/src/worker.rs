@@ -78,6 +78,11 @@ impl Worker {
         &self.counters.frontends[proxy.index]
     }
 
+    /// Everything this worker counts.
+    pub fn counters(&self) -> &Arc<WorkerCounters> {
+        &self.counters
+    }
+
     /// This worker's counters of a listener.
     pub fn listener(&self, proxy: &Proxy, bind: usize) -> Option<&FrontendCounters> {
         self.counters.listeners.get(proxy.index)?.get(bind)

@@ -50,9 +50,13 @@ impl Target for Checked {
         let Some(transition) = step.transition else { return };
         let backend = &self.proxy.backend;
         let before = backend.usable();
-        server.set_up(transition.to == Standing::Up, reactor::now().as_millis());
+        let now_ms = reactor::now().as_millis();
+        server.set_up(transition.to == Standing::Up, now_ms);
         backend.refresh();
         let (active, backup) = backend.usable();
+        if (before == (0, 0)) != ((active, backup) == (0, 0)) {
+            backend.changes.note((active, backup) != (0, 0), now_ms);
+        }
         let left = Remaining { active, backup };
         let moved = Moved { sessions: server.streams.get().into(), ..Moved::default() };
         // The line about the check has said why.

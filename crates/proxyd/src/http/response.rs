@@ -111,7 +111,11 @@ impl Responder<'_> {
             pipe_size: pipe_size(&session.worker.state.config.global),
             moved: &mut |n| *bytes_out += n,
         };
-        pump.run(&scratch.response_out).await.map_err(Stop::during_response)?;
+        let pumped = pump.run(&scratch.response_out).await;
+        if let Err(Fault::Truncated | Fault::Read | Fault::Malformed) = pumped {
+            self.count_failed();
+        }
+        pumped.map_err(Stop::during_response)?;
         let clean = buffer.is_empty() || tunnel;
         Ok(Download::Sent(Sent { keep_server: keep_server && clean, client, buffer }))
     }
@@ -174,10 +178,14 @@ impl Responder<'_> {
     }
 
     fn failed(&self, cause: Cause, status: u16) -> Stop {
+        self.count_failed();
+        Stop::answer(cause, status)
+    }
+
+    fn count_failed(&self) {
         let worker = &self.session.worker;
         worker.backend(self.backend).response_errors.add(1);
         worker.server(self.backend, self.server.slot.server).response_errors.add(1);
-        Stop::answer(cause, status)
     }
 
     /// Waits for the server, watching the client and the clock.
@@ -190,8 +198,6 @@ impl Responder<'_> {
             }
             loop {
                 if watch_from.is_none() && client_gone(session, self.backend, cx) {
-                    session.worker.backend(self.backend).client_aborts.add(1);
-                    session.worker.server(self.backend, self.server.slot.server).client_aborts.add(1);
                     return Poll::Ready(Err(Stop::silent(Cause(b'C', b'H'))));
                 }
                 let answer_by = self.answer_by.get();
@@ -210,6 +216,8 @@ impl Responder<'_> {
 
     /// Sends an interim response on; HTTP/1.0 clients know none (RFC 9110 section 15.2).
     async fn pass_interim(&mut self, buffer: &mut Buffer) -> Result<(), Stop> {
+        let counters = self.session.worker.server(self.backend, self.server.slot.server);
+        counters.responses.count(self.scratch.response.status());
         if self.scratch.request.version() == Version::Http10 {
             return Ok(());
         }
