@@ -1,7 +1,7 @@
 //! The commands: names, what they need, what they do.
 
-use crate::keywords::{NOT_SERVED, NOT_SERVED_BY_MASTER};
 use crate::form::Form;
+use crate::keywords::{NOT_SERVED, NOT_SERVED_BY_MASTER};
 use crate::stat::{Filter, render};
 use crate::{Ending, Source};
 use haproxy_cfg::model::SocketLevel;

@@ -144,7 +144,12 @@ pub(crate) const COLUMNS: [Field; 119] = [
     field("last_agt", "MOP", Str, "What the last agent check said"),
     field("qtime", "MaP", U32, "Mean milliseconds in the queue, of the last requests"),
     field("ctime", "MaP", U32, "Mean milliseconds to connect, of the last requests"),
-    field("rtime", "MaP", U32, "Mean milliseconds to the response's head, of the last requests; 0 in TCP mode"),
+    field(
+        "rtime",
+        "MaP",
+        U32,
+        "Mean milliseconds to the response's head, of the last requests; 0 in TCP mode",
+    ),
     field("ttime", "MaP", U32, "Mean milliseconds in all, of the last requests"),
     field("agent_status", "MOP", Str, "How the last agent check ended"),
     field("agent_code", "MOP", U32, "Not used"),

@@ -88,7 +88,16 @@ fn frontend(state: &State, proxy: &Proxy, now: Instant) -> Row {
     row.set("smax", proxy.connections.max());
     row.set("slim", if proxy.maxconn == 0 { state.process.maxconn } else { proxy.maxconn });
     // A frontend that is full stays open: its clients wait in the sockets' queues.
-    row.set("status", if state.stopping() { "STOP" } else if state.paused() { "PAUSED" } else { "OPEN" });
+    row.set(
+        "status",
+        if state.stopping() {
+            "STOP"
+        } else if state.paused() {
+            "PAUSED"
+        } else {
+            "OPEN"
+        },
+    );
     let ms = now.as_millis();
     row.set("rate", proxy.session_rate.get(ms));
     row.set("rate_max", proxy.session_rate.max());
@@ -192,7 +201,10 @@ fn server_row(state: &State, proxy: &Proxy, index: usize, server: &Server, now: 
     row.set("rate", server.rate.get(now.as_millis()));
     row.set("rate_max", server.rate.max());
     row.set("mode", mode(proxy));
-    row.set("srv_icur", server.idle.load(Relaxed));
+    row.set("srv_icur", server.idle_now());
+    row.set("idle_conn_cur", server.idle(false).load(Relaxed));
+    row.set("safe_conn_cur", server.idle(true).load(Relaxed));
+    row.set("used_conn_cur", server.taken());
     if server.config.pool_max_conn >= 0 {
         row.set("src_ilim", server.config.pool_max_conn);
     }
@@ -223,7 +235,9 @@ fn server_row(state: &State, proxy: &Proxy, index: usize, server: &Server, now: 
         if server.admin() == Admin::Ready {
             row.set("check_rise", check.rise);
             row.set("check_fall", check.fall);
-            row.set("check_status", health.as_ref().map_or("INI", |health| health.last().status.name()));
+            let running = if server.checking.load(Relaxed) { "* " } else { "" };
+            let last = health.as_ref().map_or("INI", |health| health.last().status.name());
+            row.set("check_status", format_args!("{running}{last}"));
         }
     }
     if let Some(health) = health.as_ref().filter(|_| server.admin() == Admin::Ready) {

@@ -25,13 +25,13 @@ pub struct Row {
     pub iid: u32,
     /// The server's or listener's number; 0 for the proxy itself.
     pub sid: u32,
-    values: Vec<String>,
+    values: Vec<Option<String>>,
 }
 
 impl Row {
     /// A line with its names and numbers, everything else empty.
     pub fn new(kind: Kind, proxy: &str, name: &str, iid: u32, sid: u32) -> Self {
-        let values = vec![String::new(); COLUMNS.len()];
+        let values = vec![None; COLUMNS.len()];
         let mut row = Self { kind, proxy: proxy.to_owned(), iid, sid, values };
         row.set("pxname", proxy);
         row.set("svname", name);
@@ -47,14 +47,14 @@ impl Row {
         let place = COLUMNS.iter().position(|column| column.name == field);
         debug_assert!(place.is_some(), "no column {field}");
         if let Some(slot) = place.and_then(|place| self.values.get_mut(place)) {
-            *slot = value.to_string();
+            *slot = Some(value.to_string());
         }
     }
 
     /// The value of a column; empty when there is no such column.
     pub fn get(&self, field: &str) -> &str {
         let place = COLUMNS.iter().position(|column| column.name == field);
-        place.and_then(|place| self.values.get(place)).map_or("", String::as_str)
+        place.and_then(|place| self.values.get(place)).and_then(|value| value.as_deref()).unwrap_or_default()
     }
 }
 
@@ -182,7 +182,7 @@ fn csv<'a>(rows: impl Iterator<Item = &'a Row>, private: bool) -> String {
     for row in rows {
         for (column, value) in COLUMNS.iter().zip(&row.values) {
             if private || !PRIVATE.contains(&column.name) {
-                quote(value, &mut out);
+                quote(value.as_deref().unwrap_or_default(), &mut out);
             }
             out.push(',');
         }
@@ -195,8 +195,8 @@ impl Row {
     /// The columns that have a value, with their places.
     fn filled(&self, private: bool) -> impl Iterator<Item = (usize, &'static crate::field::Field, &str)> {
         COLUMNS.iter().zip(&self.values).enumerate().filter_map(move |(place, (column, value))| {
-            let shown = !value.is_empty() && (private || !PRIVATE.contains(&column.name));
-            shown.then_some((place, column, value.as_str()))
+            let shown = private || !PRIVATE.contains(&column.name);
+            Some((place, column, value.as_deref().filter(|_| shown)?))
         })
     }
 
@@ -226,8 +226,16 @@ impl Row {
             Kind::Listener => "Listener",
         };
         let one = |(place, column, value): (usize, &crate::field::Field, &str)| {
-            let mut out = format!("{{\"objType\":{},\"proxyId\":{},\"id\":{},", json_string(kind), self.iid, self.sid);
-            crate::form::json_field(place, column, tags_of(column, self.kind), column.of.name(), value, &mut out);
+            let mut out =
+                format!("{{\"objType\":{},\"proxyId\":{},\"id\":{},", json_string(kind), self.iid, self.sid);
+            crate::form::json_field(
+                place,
+                column,
+                tags_of(column, self.kind),
+                column.of.name(),
+                value,
+                &mut out,
+            );
             out.push('}');
             out
         };
@@ -317,7 +325,10 @@ mod tests {
                         S.3.1.32.type.1:CGS:u32:2\n";
         assert_eq!(text(&["app", "4", "1", "typed"]), expected);
         let explained = text(&["app", "4", "1", "typed", "desc"]);
-        assert!(explained.starts_with("S.3.1.0.pxname.1:KNS:str:app:\"Name of the section\"\n"), "{explained}");
+        assert!(
+            explained.starts_with("S.3.1.0.pxname.1:KNS:str:app:\"Name of the section\"\n"),
+            "{explained}"
+        );
         // Descriptions are for the typed form only.
         assert_eq!(text(&["desc"]), text(&[]));
     }

@@ -62,8 +62,8 @@ impl Messages {
         self.line("ALERT", &text.to_string());
     }
 
-    /// Everything `report` has to say; hints too with `-dD`.
-    pub(crate) fn report(&self, sources: &Sources, report: &Report, hints: bool) {
+    /// Everything `report` has to say; hints too with `-dD`. When `quiet`, it is only kept.
+    pub(crate) fn report(&self, sources: &Sources, report: &Report, hints: bool, quiet: bool) {
         let introduce = !self.introduced.get();
         let lines = HaproxyLines {
             pid: std::process::id(),
@@ -74,7 +74,9 @@ impl Messages {
         if text.contains("haproxy version is") {
             self.introduced.set(true);
         }
+        let silent = self.silent.replace(self.silent.get() || quiet);
         self.write(&text);
+        self.silent.set(silent);
     }
 
     /// What has been kept.

@@ -51,6 +51,9 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
         return usage(program);
     }
     let Some(loaded) = startup::load(&arguments, &messages) else { return ExitCode::FAILURE };
+    if loaded.config.global.quiet {
+        messages.silence();
+    }
     if arguments.check {
         return check(&arguments, &loaded);
     }

@@ -65,7 +65,8 @@ pub(crate) fn load(arguments: &Arguments, messages: &Messages) -> Option<Loaded>
     }
     let mut context = context(arguments);
     let parsed = haproxy_cfg::parse(&inputs, &mut context);
-    messages.report(&parsed.sources, &parsed.report, arguments.diagnostics);
+    let quiet = !arguments.verbose && parsed.config.as_ref().is_some_and(|config| config.global.quiet);
+    messages.report(&parsed.sources, &parsed.report, arguments.diagnostics, quiet);
     let mut loaded = finish(arguments, inputs, parsed, &context)?;
     if !arguments.master_sockets.is_empty() && !arguments.master && !loaded.config.global.master_worker {
         messages
@@ -95,6 +96,9 @@ fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, context: &C
     if arguments.pidfile.is_some() {
         global.pidfile.clone_from(&arguments.pidfile);
     }
+    // As with HAProxy, a process that is to stay in the foreground speaks, whatever the configuration says.
+    let told = global.quiet && !arguments.foreground && !arguments.debug;
+    global.quiet = (arguments.quiet || told) && !arguments.verbose;
     global.noreuseport |= arguments.no_reuse_port;
     global.nosplice |= arguments.no_splice;
     if arguments.proxy_maxconn > 0 {

@@ -79,6 +79,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         messages.alert("config : the configuration that the master accepted was refused.");
         return ExitCode::FAILURE;
     };
+    if loaded.config.global.quiet {
+        messages.silence();
+    }
     let ready = |_: &Messages| {
         // A master that is gone will not start another worker either: go on.
         let _ = (&channel).write_all(READY);

@@ -1,9 +1,9 @@
 //! Starting and stopping the workers.
 
 use crate::accept::accept;
-use crate::{pool, second};
 use crate::state::{Limits, State};
 use crate::worker::Worker;
+use crate::{pool, second};
 use haproxy_cfg::model::Config;
 use reactor::{Listener, Remote};
 use std::io;
@@ -57,7 +57,12 @@ pub struct Running {
 /// When a thread or its reactor cannot be made; nothing runs then.
 pub fn start(setup: Setup) -> io::Result<Running> {
     let threads = setup.threads.max(1);
-    let state = Arc::new(State::new(setup.config, threads, Limits { maxconn: setup.maxconn, pipes: setup.pipes }, setup.seed));
+    let state = Arc::new(State::new(
+        setup.config,
+        threads,
+        Limits { maxconn: setup.maxconn, pipes: setup.pipes },
+        setup.seed,
+    ));
     let shares = share_out(setup.listeners, threads)?;
     let pipes = setup.pipes / threads;
     let (ended_tx, ended) = mpsc::channel();

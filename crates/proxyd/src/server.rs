@@ -4,7 +4,7 @@ use crate::backend::Changes;
 use crate::counters::{Gauge, Rate};
 use haproxy_cfg::model;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Whether a server takes traffic, as operators and checks have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,10 @@ pub struct Server {
     pub health: Mutex<Option<check::Health>>,
     /// Checks that failed.
     pub checks_failed: AtomicU64,
-    /// Idle connections to it, over all workers.
-    pub idle: AtomicU32,
+    /// Whether a check is under way.
+    pub checking: AtomicBool,
+    /// Idle connections to it, over all workers: those that carried one request so far, and those that carried several.
+    idle: [AtomicU32; 2],
 }
 
 impl Server {
@@ -55,7 +57,8 @@ impl Server {
             changes: Changes::default(),
             health: Mutex::new(None),
             checks_failed: AtomicU64::new(0),
-            idle: AtomicU32::new(0),
+            checking: AtomicBool::new(false),
+            idle: Default::default(),
             config,
         }
     }
@@ -73,6 +76,17 @@ impl Server {
     /// Whether it takes traffic.
     pub fn usable(&self) -> bool {
         self.is_up() && self.admin() == Admin::Ready && self.weight.load(Relaxed) > 0
+    }
+
+    /// Idle connections to it that carried several requests (`proven`), or one.
+    pub fn idle(&self, proven: bool) -> &AtomicU32 {
+        let [fresh, several] = &self.idle;
+        if proven { several } else { fresh }
+    }
+
+    /// All idle connections to it.
+    pub fn idle_now(&self) -> u32 {
+        self.idle(false).load(Relaxed).saturating_add(self.idle(true).load(Relaxed))
     }
 
     /// Streams that have taken their place on it (`%sc`).

@@ -57,11 +57,12 @@ pub async fn relay(
 ) -> Cause {
     let relay = Relay::new(session, backend, server, to_server, to_client);
     let end = relay.run().await;
-    if end.cause == Cause(b'S', b'D') {
+    if let Cause(who @ (b'S' | b's'), _) = end.cause {
         let worker = &session.worker;
-        worker.backend(backend).response_errors.add(1);
-        if let Some(server) = trace.server {
-            worker.server(backend, server).response_errors.add(1);
+        let server = trace.server.map(|server| worker.server(backend, server));
+        for counters in [Some(worker.backend(backend)), server].into_iter().flatten() {
+            counters.server_aborts.add(1);
+            counters.response_errors.add(u64::from(who == b'S'));
         }
     }
     trace.bytes_in += end.to_server;

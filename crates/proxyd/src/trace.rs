@@ -50,7 +50,7 @@ pub struct Trace {
     pub backend_address: Endpoint,
     /// Connection attempts after the first.
     pub retries: u32,
-    /// The last attempt went to another server.
+    /// An attempt went to another server than the one before it.
     pub redispatched: bool,
     /// Streams before it in the backend's queue.
     pub backend_queue: u32,
@@ -196,16 +196,9 @@ impl Trace {
             counters.responses.count(0);
         }
         let server = self.server.map(|server| worker.server(backend, server));
-        match self.cause {
-            Cause(b'C' | b'c', _) => {
-                counters.client_aborts.add(1);
-                server.inspect(|server| server.client_aborts.add(1));
-            }
-            Cause(b'S' | b's', b'D') => {
-                counters.server_aborts.add(1);
-                server.inspect(|server| server.server_aborts.add(1));
-            }
-            _ => {}
+        if matches!(self.cause, Cause(b'C' | b'c', _)) {
+            counters.client_aborts.add(1);
+            server.inspect(|server| server.client_aborts.add(1));
         }
         self.marks.close = reactor::now();
         let timers = self.marks.timers();

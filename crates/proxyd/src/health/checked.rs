@@ -38,8 +38,15 @@ impl Target for Checked {
         }
     }
 
+    fn begin(&self) {
+        if let Some(server) = self.server() {
+            server.checking.store(true, Relaxed);
+        }
+    }
+
     fn report(&self, health: &Health, step: Step) {
         let Some(server) = self.server() else { return };
+        server.checking.store(false, Relaxed);
         server.checks_failed.store(health.failures(), Relaxed);
         *server.health.lock().unwrap_or_else(PoisonError::into_inner) = Some(health.clone());
         let logs_checks = self.proxy.config.options.log_health_checks;

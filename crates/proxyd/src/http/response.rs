@@ -5,6 +5,7 @@ use super::account;
 use super::exchange::{Stop, malformed};
 use super::request::Keeps;
 use crate::connect::{ServerSide, client_gone};
+use crate::counters::BackendCounters;
 use crate::pump::{Fault, Framed, Left, Pump, pipe_size, read_into, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
@@ -112,10 +113,10 @@ impl Responder<'_> {
             moved: &mut |n| *bytes_out += n,
         };
         let pumped = pump.run(&scratch.response_out).await;
-        if let Err(Fault::Truncated | Fault::Read | Fault::Malformed) = pumped {
-            self.count_failed();
+        if let Err(fault) = pumped {
+            self.count_fault(fault);
+            return Err(Stop::during_response(fault));
         }
-        pumped.map_err(Stop::during_response)?;
         let clean = buffer.is_empty() || tunnel;
         Ok(Download::Sent(Sent { keep_server: keep_server && clean, client, buffer }))
     }
@@ -182,10 +183,23 @@ impl Responder<'_> {
         Stop::answer(cause, status)
     }
 
-    fn count_failed(&self) {
+    fn counters(&self) -> [&BackendCounters; 2] {
         let worker = &self.session.worker;
-        worker.backend(self.backend).response_errors.add(1);
-        worker.server(self.backend, self.server.slot.server).response_errors.add(1);
+        [worker.backend(self.backend), worker.server(self.backend, self.server.slot.server)]
+    }
+
+    fn count_failed(&self) {
+        self.counters().into_iter().for_each(|counters| counters.response_errors.add(1));
+    }
+
+    /// A response that broke off is one that failed, unless the server was only silent or the client went away.
+    fn count_fault(&self, fault: Fault) {
+        if matches!(fault, Fault::Truncated | Fault::Read | Fault::Malformed) {
+            self.count_failed();
+        }
+        if matches!(fault, Fault::Truncated | Fault::Read | Fault::ReadTimeout) {
+            self.counters().into_iter().for_each(|counters| counters.server_aborts.add(1));
+        }
     }
 
     /// Waits for the server, watching the client and the clock.
