@@ -571,6 +571,72 @@ fn times_are_those_of_the_requests() {
     assert_eq!(down["lastchg"], down["downtime"]);
 }
 
+/// Every retry is logged and counted, and how long they took shows whether there was a pause between them.
+#[test]
+fn retries_wait_unless_there_is_another_server() {
+    use testkit::sink::Sink;
+    let subject = Program::subject(Path::new(env!("CARGO_BIN_EXE_evenkeel")));
+    /// Longer than it takes to be refused four times.
+    const PAUSE: u64 = 400;
+    let run = |program: &Program| -> Vec<(String, bool, Vec<String>)> {
+        let (directory, sink) = (Directory::new().unwrap(), Sink::start());
+        let (ready, dead) = (free_address(), [free_address(), free_address()]);
+        let mut config = format!(
+            "global\n  nbthread 1\n  stats socket {0}/s.sock level admin\n  log {1} local0\ndefaults\n  mode http\n  log global\n  \
+             balance roundrobin\n  timeout client 9s\n  timeout server 9s\n  timeout connect {PAUSE}ms\n  \
+             log-format \"line %b %rc %Tt\"\nfrontend ready\n  bind {ready}\n",
+            directory.path.display(),
+            sink.address()
+        );
+        let (one, two) = (format!("  server a {}\n", dead[0]), format!("  server b {}", dead[1]));
+        let sections = [
+            ("every", format!("  option redispatch 1\n{one}")),
+            ("last", format!("  option redispatch\n{one}")),
+            ("never", format!("{one}{two}\n")),
+            ("backup", format!("  option redispatch 1\n{one}{two} backup\n")),
+            ("two", format!("  option redispatch 1\n{one}{two}\n")),
+            ("seldom", format!("  balance leastconn\n  option redispatch 3\n{one}{two}\n")),
+            (
+                "backups",
+                format!(
+                    "  option redispatch 2\n  option allbackups\n{} backup\n{two} backup\n",
+                    one.trim_end()
+                ),
+            ),
+        ];
+        let mut addresses = BTreeMap::new();
+        for (name, text) in &sections {
+            addresses.insert(*name, free_address());
+            config += &format!("listen {name}\n  bind {}\n{text}", addresses[name]);
+        }
+        let running = program.start(&config, ready).unwrap();
+        let socket = directory.path.join("s.sock");
+        until("the runtime API answers", || UnixStream::connect(&socket).is_ok());
+        let lab = Lab { name: program.name, socket, addresses, _running: running, _directory: directory };
+        let told = |(name, _): &(&str, String)| {
+            lab.get(name, "/");
+            let wanted = format!("line {name} ");
+            let at = sink.wait(0, DEADLINE, |line| line.contains(&wanted)).expect("a line");
+            let line = sink.lines(at, at + 1).remove(0);
+            let words: Vec<&str> = line.split_once(&wanted).unwrap().1.split(' ').collect();
+            let total: u64 = words[1].trim().parse().unwrap();
+            let rows =
+                lab.rows().into_iter().filter(|((section, row), _)| section == name && row != "FRONTEND");
+            let counts = rows.map(|((_, row), columns)| {
+                let counts =
+                    ["stot", "connect", "wretr", "wredis", "lbtot", "econ"].map(|name| columns[name].clone());
+                format!("{row} {}", counts.join(" "))
+            });
+            (format!("{name} {}", words[0]), total >= PAUSE, counts.collect())
+        };
+        sections.iter().map(told).collect()
+    };
+    let (theirs, ours) = (run(&Program::haproxy()), run(&subject));
+    assert_eq!(theirs, ours);
+    let paused: Vec<bool> = ours.iter().map(|(_, paused, _)| *paused).collect();
+    assert_eq!(paused, [true, true, true, true, false, false, true]);
+}
+
 #[test]
 fn a_full_frontend_is_open_and_a_paused_one_is_not() {
     let subject = Program::subject(Path::new(env!("CARGO_BIN_EXE_evenkeel")));

@@ -123,7 +123,15 @@ impl Trace {
             (LogLine::Format(format), _) => renderer.render(format, &record, &mut line),
             (LogLine::Connect, _) => renderer.connect_line(&record, &mut line),
         }
-        sinks.send(level, &line);
+        match config.log_format_sd.as_ref().filter(|_| sinks.shows_structured_data()) {
+            Some(format) => {
+                let mut data = session.worker.structured_data.borrow_mut();
+                data.clear();
+                renderer.render(format, &record, &mut data);
+                sinks.send_with(level, &data, &line);
+            }
+            None => sinks.send(level, &line),
+        }
     }
 
     /// What `option dontlog-normal` and `log-separate-errors` take for an error.

@@ -31,6 +31,8 @@ pub struct Worker {
     pub renderer: RefCell<Renderer>,
     /// The line being rendered.
     pub line: RefCell<Vec<u8>>,
+    /// The structured data that goes with it.
+    pub structured_data: RefCell<Vec<u8>>,
     /// Idle connections to servers.
     pub pool: Pool,
     #[expect(clippy::vec_box, reason = "exchanges hold them boxed; they are handed over, not copied")]
@@ -64,6 +66,7 @@ impl Worker {
             sinks,
             renderer: RefCell::new(Renderer::new()),
             line: RefCell::default(),
+            structured_data: RefCell::default(),
             scratch: RefCell::default(),
             sessions: RefCell::default(),
         })
