@@ -46,7 +46,7 @@ fn structured_data_is_in_the_header_of_rfc5424() {
         (
             "  log-format-sd \"%{+Q,+E}o [a@1 path=%HU]\"\n",
             "/a\"]b",
-            "<134>1 lab haproxy - [a@1 path=\"/a\\\"\\]b\"] GET /a\"]b",
+            "<134>1 lab haproxy - [a@1 path=\"/a#22\\]b\"] GET /a#22]b",
         ),
     ] {
         let (theirs, ours) = (line(&Program::haproxy(), settings, target), line(&ours, settings, target));
