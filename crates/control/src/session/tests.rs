@@ -115,7 +115,7 @@ fn what_is_known_but_not_served_is_refused_by_name() {
 fn what_is_unknown_gets_the_nearest_commands() {
     let text = answer("show bogus\n");
     assert!(text.starts_with("Unknown command, but maybe one of the following ones is a better match:\n"));
-    assert!(text.contains("  show info  ") && text.contains("  quit  ") && !text.contains("  operator"));
+    assert!(text.contains("  show info [") && text.contains("  quit  ") && !text.contains("  operator"));
     let text = answer("\n");
     assert!(text.starts_with("Unknown command. Please enter one of the following commands only:\n"));
     assert!(text.contains("  operator"));
