@@ -79,6 +79,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         messages.alert("config : the configuration that the master accepted was refused.");
         return ExitCode::FAILURE;
     };
+    if loaded.config.global.quiet {
+        messages.silence();
+    }
     let ready = |_: &Messages| {
         // A master that is gone will not start another worker either: go on.
         let _ = (&channel).write_all(READY);
@@ -122,6 +125,7 @@ struct Started {
     stats: Vec<BoundStats>,
     /// The listeners' sockets, for a process that takes over.
     passed: Vec<Passed>,
+    memory_mb: u64,
 }
 
 fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, String> {
@@ -138,7 +142,7 @@ fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, 
         seed: seed(),
     };
     let running = proxyd::start(setup).map_err(|error| format!("[haproxy.main()] Cannot start: {error}."))?;
-    Ok(Started { running, stats: plan.stats, passed })
+    Ok(Started { running, stats: plan.stats, passed, memory_mb: arguments.memory })
 }
 
 /// Copies of all listening sockets, when a `stats socket` is to pass them on.
@@ -172,12 +176,12 @@ enum Wake {
 }
 
 async fn watch(started: Started, loaded: Loaded, messages: Messages, master: Option<UnixStream>) -> End {
-    let Started { running, stats, passed } = started;
+    let Started { running, stats, passed, memory_mb } = started;
     let running = Rc::new(running);
     let messages = Rc::new(messages);
     let loaded = Rc::new(loaded);
     let ending = Rc::new(Cell::new(false));
-    let mut api = api::start(&running, &loaded, &messages, stats, passed);
+    let mut api = api::start(&running, &loaded, &messages, stats, passed, memory_mb);
     let Ok(signals) = Signals::new(&SIGNALS) else { return End::Failed };
     let mut gone = std::pin::pin!(is_gone(master));
     let end = loop {

@@ -2,9 +2,9 @@
 
 use crate::accept::accept;
 use crate::listeners::Key;
-use crate::pool;
-use crate::state::State;
+use crate::state::{Limits, State};
 use crate::worker::Worker;
+use crate::{pool, second};
 use haproxy_cfg::model::Config;
 use reactor::{Listener, Remote};
 use std::future::poll_fn;
@@ -99,7 +99,12 @@ impl Alive {
 /// When a thread or its reactor cannot be made; nothing runs then.
 pub fn start(setup: Setup) -> io::Result<Running> {
     let threads = setup.threads.max(1);
-    let state = Arc::new(State::new(setup.config, threads, setup.maxconn, setup.seed));
+    let state = Arc::new(State::new(
+        setup.config,
+        threads,
+        Limits { maxconn: setup.maxconn, pipes: setup.pipes },
+        setup.seed,
+    ));
     let shares = share_out(setup.listeners, threads)?;
     let pipes = setup.pipes / threads;
     let alive = Arc::new(Alive { count: AtomicUsize::new(threads), waiting: Mutex::default() });
@@ -160,6 +165,7 @@ async fn work(state: Arc<State>, index: usize, share: Share, ready: &mpsc::Sende
         }
     }
     reactor::spawn(pool::keep_tidy(Rc::clone(&worker)));
+    reactor::spawn(second::measure(Rc::clone(&worker)));
     if index == 0 {
         crate::health::start(&worker);
     }

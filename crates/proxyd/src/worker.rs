@@ -32,6 +32,8 @@ pub struct Worker {
     pub renderer: RefCell<Renderer>,
     /// The line being rendered.
     pub line: RefCell<Vec<u8>>,
+    /// The structured data that goes with it.
+    pub structured_data: RefCell<Vec<u8>>,
     /// Idle connections to servers.
     pub pool: Pool,
     #[expect(clippy::vec_box, reason = "exchanges hold them boxed; they are handed over, not copied")]
@@ -65,6 +67,7 @@ impl Worker {
             sinks,
             renderer: RefCell::new(Renderer::new()),
             line: RefCell::default(),
+            structured_data: RefCell::default(),
             scratch: RefCell::default(),
             sessions: RefCell::default(),
         })
@@ -77,6 +80,11 @@ impl Worker {
     )]
     pub fn frontend(&self, proxy: &Proxy) -> &FrontendCounters {
         &self.counters.frontends[proxy.index]
+    }
+
+    /// Everything this worker counts.
+    pub fn counters(&self) -> &Arc<WorkerCounters> {
+        &self.counters
     }
 
     /// This worker's counters of a listener.

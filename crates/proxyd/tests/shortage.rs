@@ -17,7 +17,6 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -102,7 +101,7 @@ fn the_idle_connections_of_another_worker_make_room() {
     let web = Arc::clone(&running.state().proxies[proxy]);
     let mut first = connect(addresses[0]);
     assert!(ask(&mut first).starts_with("HTTP/1.1 200 "));
-    until("the first worker keeps a connection", || web.backend.servers[0].idle.load(Relaxed) == 1);
+    until("the first worker keeps a connection", || web.backend.servers[0].idle_now() == 1);
     let mut second = connect(addresses[1]);
     until("the second worker has its client", || web.connections.get() == 2);
     // Nobody can open anything any more.

@@ -51,11 +51,11 @@ mod wheel;
 
 pub use address::SockAddr;
 pub use buffer::Buffer;
-pub use clock::{now, wall};
+pub use clock::{cpu_time, now, wall};
 pub use datagram::Datagram;
 pub use executor::{Task, spawn, spawn_task, yield_now};
 pub use listener::{ListenOptions, Listener, is_shortage};
-pub use pipe::{Pipe, close_idle_pipes, limit_pipes};
+pub use pipe::{Pipe, close_idle_pipes, count_pipes, limit_pipes};
 pub use reactor::{Settings, run, turn};
 pub use remote::{Gone, Remote, remote};
 pub use stream::{ConnectOptions, KeepAlive, Stream};

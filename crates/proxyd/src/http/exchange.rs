@@ -143,7 +143,6 @@ impl<'s> Exchange<'s> {
         };
         worker.backend(&backend).sessions.add(1);
         worker.backend(&backend).requests.add(1);
-        worker.backend(&backend).chosen.add(1);
         backend.backend.rate.count(reactor::now().as_millis());
         self.trace.backend = Some(Arc::clone(&backend));
         self.trace.log_connect(session);
@@ -339,11 +338,14 @@ impl<'s> Exchange<'s> {
         let session = self.session;
         if unparsed {
             self.trace.number = session.worker.state.process.requests.fetch_add(1, Relaxed);
-            session.worker.frontend(&session.frontend).request_errors.add(1);
+            let counters = session.worker.frontend(&session.frontend);
+            counters.requests.add(1);
+            counters.request_errors.add(1);
+            session.frontend.request_rate.count(reactor::now().as_millis());
         }
         let line = (!unparsed).then_some(self.scratch.request_line.as_slice());
         self.trace.log(session, line, false);
-        self.trace.count_bytes(session);
+        self.trace.count_end(session);
         session.worker.put_scratch(self.scratch);
         match next {
             Next::Request(_) => Next::Request(Some(self.buffer).filter(|buffer| !buffer.is_empty())),
