@@ -28,16 +28,20 @@
 //! - **Deadlines are never early** on the coarse clock.
 
 mod address;
+mod alarm;
 pub mod buffer;
 pub mod child;
 mod clock;
 mod datagram;
 mod executor;
+pub mod inotify;
 mod listener;
 mod pipe;
 pub mod process;
+pub mod raw;
 mod reactor;
 mod remote;
+pub mod scheduling;
 pub mod signal;
 mod slab;
 mod source;
@@ -49,6 +53,7 @@ mod timer;
 mod wheel;
 
 pub use address::SockAddr;
+pub use alarm::{Alarm, boot_time};
 pub use buffer::Buffer;
 pub use clock::{now, wall};
 pub use datagram::Datagram;
