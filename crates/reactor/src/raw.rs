@@ -321,7 +321,8 @@ impl Inbox {
         let mut parts = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; MOST];
         let mut messages: [MaybeUninit<libc::mmsghdr>; MOST] = [const { MaybeUninit::uninit() }; MOST];
         let buffers = self.bytes.chunks_exact_mut(self.size.max(1));
-        let places = messages.iter_mut().zip(&mut parts).zip(buffers).zip(&mut self.names).zip(&mut self.controls);
+        let places =
+            messages.iter_mut().zip(&mut parts).zip(buffers).zip(&mut self.names).zip(&mut self.controls);
         for ((((message, part), buffer), name), control) in places {
             part.iov_base = buffer.as_mut_ptr().cast();
             part.iov_len = buffer.len();
@@ -341,7 +342,8 @@ impl Inbox {
         let count = loop {
             // SAFETY: the first `room` headers are initialised (each of the zipped collections has that many or more) and point
             // to live memory of the stated lengths, borrowed from `self` and this frame through the call.
-            let count = unsafe { libc::recvmmsg(fd.as_raw_fd(), start, room as libc::c_uint, flags as _, none) };
+            let count =
+                unsafe { libc::recvmmsg(fd.as_raw_fd(), start, room as libc::c_uint, flags as _, none) };
             match syscall::check(count) {
                 Ok(count) => break count as usize,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -365,13 +367,15 @@ impl Inbox {
     /// What the last call received, in order.
     pub fn datagrams(&self) -> impl Iterator<Item = Incoming<'_>> {
         let buffers = self.bytes.chunks_exact(self.size.max(1));
-        self.marks.iter().zip(buffers).zip(&self.names).take(self.count).map(|((mark, buffer), name)| Incoming {
-            bytes: buffer.get(..mark.len).unwrap_or_default(),
-            source: name.decode().ip().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip()),
-            destination: mark.destination,
-            interface: mark.interface,
-            hop_limit: mark.hop_limit,
-            truncated: mark.truncated,
+        self.marks.iter().zip(buffers).zip(&self.names).take(self.count).map(|((mark, buffer), name)| {
+            Incoming {
+                bytes: buffer.get(..mark.len).unwrap_or_default(),
+                source: name.decode().ip().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip()),
+                destination: mark.destination,
+                interface: mark.interface,
+                hop_limit: mark.hop_limit,
+                truncated: mark.truncated,
+            }
         })
     }
 }
@@ -567,10 +571,8 @@ fn write_control(
         IpAddr::V6(source) => source,
         IpAddr::V4(_) => Ipv6Addr::UNSPECIFIED,
     };
-    let info = libc::in6_pktinfo {
-        ipi6_addr: libc::in6_addr { s6_addr: source.octets() },
-        ipi6_ifindex: interface,
-    };
+    let info =
+        libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: source.octets() }, ipi6_ifindex: interface };
     put_control(control, &mut at, libc::SOL_IPV6, libc::IPV6_PKTINFO, info);
     if let Some(hop_limit) = hop_limit {
         put_control(control, &mut at, libc::SOL_IPV6, libc::IPV6_HOPLIMIT, c_int::from(hop_limit));
@@ -580,8 +582,9 @@ fn write_control(
 
 fn put_control<T: Copy>(control: &mut Control, at: &mut usize, level: c_int, kind: c_int, value: T) {
     // SAFETY: CMSG_SPACE and CMSG_LEN only compute.
-    let (space, len) =
-        unsafe { (libc::CMSG_SPACE(size_of::<T>() as u32) as usize, libc::CMSG_LEN(size_of::<T>() as u32) as usize) };
+    let (space, len) = unsafe {
+        (libc::CMSG_SPACE(size_of::<T>() as u32) as usize, libc::CMSG_LEN(size_of::<T>() as u32) as usize)
+    };
     if *at + space > CONTROL {
         return;
     }
