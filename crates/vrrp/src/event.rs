@@ -5,10 +5,10 @@ use crate::state::State;
 use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A name, shared by all that mention it.
-pub type Name = Rc<str>;
+pub type Name = Arc<str>;
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
