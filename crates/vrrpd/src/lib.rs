@@ -1,4 +1,11 @@
 //! The VRRP role: what the core decides, done.
 
+pub mod account;
+pub mod fifo;
 pub mod log;
+pub mod mail;
+pub mod mailbox;
 pub mod parent;
+pub mod script;
+pub mod security;
+pub mod track;
