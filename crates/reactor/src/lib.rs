@@ -46,6 +46,7 @@ mod syscall;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod watch;
 mod wheel;
 
 pub use address::SockAddr;
@@ -59,3 +60,4 @@ pub use reactor::{Settings, run, turn};
 pub use remote::{Gone, Remote, remote};
 pub use stream::{ConnectOptions, KeepAlive, Stream};
 pub use timer::{Expired, Timer, sleep_until, timeout_at};
+pub use watch::Watch;
