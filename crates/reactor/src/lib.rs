@@ -50,6 +50,7 @@ mod syscall;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod watch;
 mod wheel;
 
 pub use address::SockAddr;
@@ -64,3 +65,4 @@ pub use reactor::{Settings, run, turn};
 pub use remote::{Gone, Remote, remote};
 pub use stream::{ConnectOptions, KeepAlive, Stream};
 pub use timer::{Expired, Timer, sleep_until, timeout_at};
+pub use watch::Watch;
