@@ -2,7 +2,10 @@
 
 pub mod account;
 pub mod fifo;
+pub mod install;
+pub mod interfaces;
 pub mod log;
+pub mod lower;
 pub mod mail;
 pub mod mailbox;
 pub mod parent;

@@ -6,13 +6,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// A queue with one receiver. Clones are the same queue.
-#[derive(Debug)]
 pub struct Mailbox<T>(Rc<Inner<T>>);
 
-#[derive(Debug)]
 struct Inner<T> {
     queue: RefCell<VecDeque<T>>,
     waker: Cell<Option<Waker>>,
+}
+
+impl<T> std::fmt::Debug for Mailbox<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailbox").field("waiting", &self.0.queue.borrow().len()).finish()
+    }
 }
 
 impl<T> Clone for Mailbox<T> {
