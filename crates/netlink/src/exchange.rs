@@ -74,20 +74,29 @@ impl Exchange {
         mut take: impl FnMut(usize, &Message<'_>) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
         for message in Messages::new(datagram) {
-            let message = message?;
-            let number = usize::try_from(message.sequence.wrapping_sub(self.first)).unwrap_or(usize::MAX);
-            let Some(state) = self.states.get_mut(number).filter(|state| **state == State::Waiting) else {
-                continue;
-            };
-            self.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
-            match message.kind {
-                NLMSG_ERROR | NLMSG_DONE => {
-                    *state = message.refusal()?.map_or(State::Done, State::Refused);
-                }
-                NLMSG_NOOP | NLMSG_OVERRUN => {}
-                _ => take(number, &message)?,
-            }
+            self.handle_message(&message?, &mut take)?;
         }
         Ok(())
+    }
+
+    /// Takes a message; returns whether it belonged to one of the requests.
+    pub(crate) fn handle_message(
+        &mut self,
+        message: &Message<'_>,
+        take: &mut impl FnMut(usize, &Message<'_>) -> Result<(), Malformed>,
+    ) -> Result<bool, Malformed> {
+        let number = usize::try_from(message.sequence.wrapping_sub(self.first)).unwrap_or(usize::MAX);
+        let Some(state) = self.states.get_mut(number).filter(|state| **state == State::Waiting) else {
+            return Ok(false);
+        };
+        self.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+        match message.kind {
+            NLMSG_ERROR | NLMSG_DONE => {
+                *state = message.refusal()?.map_or(State::Done, State::Refused);
+            }
+            NLMSG_NOOP | NLMSG_OVERRUN => {}
+            _ => take(number, message)?,
+        }
+        Ok(true)
     }
 }

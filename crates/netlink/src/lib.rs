@@ -1,7 +1,7 @@
 //! The kernel's tables of the network: links, addresses, routes, rules, nftables, processes, by netlink.
 //!
 //! What is to be asked is a value, an [`Operation`], made by the functions of the modules: [`link`], [`address`],
-//! [`route`], [`rule`], [`nftables`], [`generic`]. A [`Client`] runs it and waits; an [`AsyncClient`] does the same on the reactor. A
+//! [`route`], [`rule`], [`generic`]. A [`Client`] runs it and waits; an [`AsyncClient`] does the same on the reactor. A
 //! [`Monitor`] tells everything there is and then everything that changes.
 //!
 //! ```no_run
@@ -18,23 +18,32 @@
 //! Bytes are read and written without a socket (`attribute`, `message`, `exchange`): no bytes whatever make them panic.
 
 pub mod address;
+mod async_client;
 pub mod attribute;
 mod client;
 pub mod devconf;
 mod error;
 mod exchange;
+mod feed;
+pub mod generic;
 pub mod link;
 mod message;
+mod monitor;
 mod namespace;
 mod operation;
 mod prefix;
+mod process_events;
 pub mod route;
 pub mod rule;
 mod socket;
 
+pub use async_client::AsyncClient;
 pub use client::Client;
 pub use error::{Error, Malformed, Refusal};
+pub use feed::{Change, Event, Interests};
 pub use message::{Message, Messages};
+pub use monitor::Monitor;
 pub use namespace::Namespace;
 pub use operation::{Operation, Protocol};
 pub use prefix::{Family, Prefix};
+pub use process_events::{ProcessEvent, ProcessEvents, ProcessInterests};

@@ -68,6 +68,15 @@ pub(crate) fn join(fd: BorrowedFd<'_>, group: u32) -> io::Result<()> {
     set(fd, libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, &group)
 }
 
+/// The port that the kernel gave to a socket.
+pub(crate) fn port(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut own = address(0);
+    let mut len = size_of::<libc::sockaddr_nl>() as socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes, its size, into `own`.
+    check(unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut own).cast(), &raw mut len) })?;
+    Ok(own.nl_pid)
+}
+
 /// Makes the receive buffer this large, beyond the system's limit when the process may.
 pub(crate) fn set_receive_buffer(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
