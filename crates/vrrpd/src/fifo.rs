@@ -96,6 +96,11 @@ impl Fifo {
         Some(fifo)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
     fn start_script(&self) {
         let Some(script) = &self.script else { return };
         let run = match script.start(&[&self.path.to_string_lossy()]) {

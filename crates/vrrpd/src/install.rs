@@ -196,9 +196,10 @@ fn to_route(from: &model::Route, index: &dyn Fn(&str) -> u32) -> Route {
     };
     to.realms = from.hop.realms;
     if from.hops.is_empty() {
-        let way = hop(&from.hop);
+        let mut way = hop(&from.hop);
+        way.realms = None;
         if way.link.is_some() || way.via.is_some() {
-            to.next_hops.push(NextHop { realms: None, ..way });
+            to.next_hops.push(way);
         }
         if let Some(other) = from.alternative_gateway {
             to.next_hops.push(NextHop::new(None, Some(other)));
@@ -399,7 +400,7 @@ impl Installer<'_> {
     }
 
     fn add_route(&self, from: &model::Route) -> Step {
-        let placement = if from.append { Placement::Append } else { Placement::Prepend };
+        let placement = if from.append { Placement::Last } else { Placement::First };
         let route = to_route(from, &|name| self.index(name));
         Step { operation: route::add(&route, placement), what: format!("route {}", route.destination) }
     }

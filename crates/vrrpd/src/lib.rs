@@ -8,6 +8,7 @@ pub mod log;
 pub mod lower;
 pub mod mail;
 pub mod mailbox;
+pub mod notify;
 pub mod parent;
 pub mod script;
 pub mod security;
