@@ -1,6 +1,8 @@
 //! The VRRP role: what the core decides, done.
 
 pub mod account;
+pub mod driver;
+pub mod dump;
 pub mod fifo;
 pub mod install;
 pub mod interfaces;
@@ -12,4 +14,6 @@ pub mod notify;
 pub mod parent;
 pub mod script;
 pub mod security;
+pub mod sockets;
 pub mod track;
+pub mod vmac;
