@@ -15,3 +15,30 @@ pub struct Transition {
     /// Why.
     pub cause: Cause,
 }
+
+use crate::driver::World;
+use std::io;
+
+/// Writes `keepalived.data`.
+///
+/// # Errors
+/// Those of writing it.
+pub fn write_data(_world: &World) -> io::Result<()> {
+    Ok(())
+}
+
+/// Writes `keepalived.stats`.
+///
+/// # Errors
+/// Those of writing it.
+pub fn write_stats(_world: &World) -> io::Result<()> {
+    Ok(())
+}
+
+/// Writes `keepalived.json`.
+///
+/// # Errors
+/// Those of writing it.
+pub fn write_json(_world: &World) -> io::Result<()> {
+    Ok(())
+}

@@ -12,8 +12,11 @@ pub mod mail;
 pub mod mailbox;
 pub mod notify;
 pub mod parent;
+mod run;
 pub mod script;
 pub mod security;
 pub mod sockets;
 pub mod track;
 pub mod vmac;
+
+pub use run::{Exit, Options, Reload, SIGJSON, SIGSTATS_CLEAR, run};
