@@ -122,9 +122,7 @@ impl Router {
             self.arm_down(now, id);
             return;
         }
-        if core::mem::take(&mut instance.cycled) {
-            instance.sequence = 0;
-        }
+        instance.sequence.restart();
         let from = core::mem::replace(&mut instance.state, State::Master);
         let priority = instance.effective;
         instance.since = now;
