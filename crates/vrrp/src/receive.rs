@@ -173,6 +173,8 @@ impl Router {
         if heard.priority == RESIGN {
             self.send_now(now, id);
             self.say_limited(now, id, Noise::HeardZero, What::MasterHeardZero);
+            // There was another Master, and hosts may have been told its hardware address.
+            self.announce_lower(now, id, true);
             return;
         }
         // How long this host stood still: timers run only after packets.
