@@ -250,11 +250,11 @@ impl Firewall {
         if !installed.any() {
             batch = batch.add_table();
         }
-        batch = batch.add_base_chain("in", Hook::Input, self.priority);
         if !installed.output {
             batch = batch.add_base_chain("out", Hook::Output, self.priority);
             installed.output = true;
         }
+        batch = batch.add_base_chain("in", Hook::Input, self.priority);
         if family == Family::V6 {
             batch = batch.add_chain("in_link_local").add_chain("out_link_local");
         }

@@ -129,85 +129,79 @@ pub enum Expression {
 
 impl Expression {
     pub(super) fn encode(&self, inside: &mut Writer) {
-        let (name, data) = self.parts();
-        inside.text(NAME, name);
-        inside.nest(DATA, data);
+        inside.text(NAME, self.name());
+        inside.nest(DATA, |data| self.encode_data(data));
     }
 
-    fn parts(&self) -> (&'static str, Box<dyn FnOnce(&mut Writer) + '_>) {
+    /// The kernel's name of it.
+    const fn name(&self) -> &'static str {
         match self {
-            Self::Payload { base, offset, len, register } => (
-                "payload",
-                Box::new(|data| {
-                    let base = match base {
-                        Base::Network => 1,
-                        Base::Transport => 2,
-                    };
-                    data.be32(1, *register).be32(2, base).be32(3, *offset).be32(4, *len);
-                }),
-            ),
-            Self::Meta { key, register } => (
-                "meta",
-                Box::new(|data| {
-                    data.be32(2, key.number()).be32(1, *register);
-                }),
-            ),
-            Self::Compare { register, comparison, value } => (
-                "cmp",
-                Box::new(|data| {
-                    let comparison = match comparison {
-                        Comparison::Equal => 0,
-                        Comparison::Unequal => 1,
-                    };
-                    data.be32(1, *register).be32(2, comparison);
-                    encode_value(data, 3, value);
-                }),
-            ),
-            Self::Mask { register, mask } => (
-                "bitwise",
-                Box::new(|data| {
-                    let len = u32::try_from(mask.len()).unwrap_or(u32::MAX);
-                    data.be32(1, *register).be32(2, *register).be32(3, len);
-                    encode_value(data, 4, mask);
-                    encode_value(data, 5, &vec![0; mask.len()]);
-                }),
-            ),
-            Self::Lookup { set, register, into } => (
-                "lookup",
-                Box::new(move |data| {
-                    data.be32(2, *register);
-                    if let Some(into) = into {
-                        data.be32(3, *into);
-                    }
-                    data.text(1, set);
-                }),
-            ),
-            Self::Counter => ("counter", Box::new(|_| {})),
-            Self::Duplicate { address, device } => (
-                "dup",
-                Box::new(|data| {
-                    data.be32(1, *address).be32(2, *device);
-                }),
-            ),
-            Self::Verdict(verdict) => (
-                "immediate",
-                Box::new(|data| {
-                    data.be32(1, 0);
-                    data.nest(2, |data| {
-                        data.nest(VERDICT, |inside| {
-                            let (code, chain) = match verdict {
-                                Verdict::Drop => (0, None),
-                                Verdict::Accept => (1, None),
-                                Verdict::Goto(chain) => (-4, Some(chain)),
-                            };
-                            inside.bytes(VERDICT_CODE, &i32::to_be_bytes(code));
-                            if let Some(chain) = chain {
-                                inside.text(VERDICT_CHAIN, chain);
-                            }
-                        });
+            Self::Payload { .. } => "payload",
+            Self::Meta { .. } => "meta",
+            Self::Compare { .. } => "cmp",
+            Self::Mask { .. } => "bitwise",
+            Self::Lookup { .. } => "lookup",
+            Self::Counter => "counter",
+            Self::Duplicate { .. } => "dup",
+            Self::Verdict(_) => "immediate",
+        }
+    }
+
+    /// Its attributes, each kind's numbered for itself (`NFTA_PAYLOAD_…`, `NFTA_META_…` …).
+    fn encode_data(&self, data: &mut Writer) {
+        match self {
+            Self::Payload { base, offset, len, register } => {
+                let base = match base {
+                    Base::Network => 1,
+                    Base::Transport => 2,
+                };
+                data.be32(1, *register).be32(2, base).be32(3, *offset).be32(4, *len);
+            }
+            Self::Meta { key, register } => {
+                data.be32(2, key.number()).be32(1, *register);
+            }
+            Self::Compare { register, comparison, value } => {
+                let comparison = match comparison {
+                    Comparison::Equal => 0,
+                    Comparison::Unequal => 1,
+                };
+                data.be32(1, *register).be32(2, comparison);
+                encode_value(data, 3, value);
+            }
+            Self::Mask { register, mask } => {
+                let len = u32::try_from(mask.len()).unwrap_or(u32::MAX);
+                data.be32(1, *register).be32(2, *register).be32(3, len);
+                encode_value(data, 4, mask);
+                encode_value(data, 5, &vec![0; mask.len()]);
+            }
+            Self::Lookup { set, register, into } => {
+                data.be32(2, *register);
+                if let Some(into) = into {
+                    data.be32(3, *into);
+                }
+                data.text(1, set);
+            }
+            Self::Counter => {}
+            Self::Duplicate { address, device } => {
+                data.be32(1, *address).be32(2, *device);
+            }
+            Self::Verdict(verdict) => {
+                let (code, chain) = match verdict {
+                    Verdict::Drop => (0, None),
+                    Verdict::Accept => (1, None),
+                    Verdict::Goto(chain) => (-4, Some(chain)),
+                };
+                // Into the verdict register.
+                data.be32(1, 0);
+                data.nest(2, |value| {
+                    value.nest(VERDICT, |inside| {
+                        inside.bytes(VERDICT_CODE, &i32::to_be_bytes(code));
+                        if let Some(chain) = chain {
+                            inside.text(VERDICT_CHAIN, chain);
+                        }
                     });
-                }),
-            ),
+                });
+            }
         }
     }
 }

@@ -13,7 +13,6 @@ fn vmac(host: &Host, name: &str, family: Family) -> u32 {
         lower: index(host, "e0"),
         upper: Upper::Macvlan(MacvlanMode::Private),
         address: Some(HardwareAddress::of_virtual_router(family, 51)),
-        address_generation: None,
         master: None,
     };
     run(host, link::create(&new)).unwrap();

@@ -2,7 +2,13 @@
 //!
 //! Needs root: every test makes network namespaces of its own.
 
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "test code")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code"
+)]
 
 mod addresses;
 mod events;

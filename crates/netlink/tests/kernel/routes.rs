@@ -17,12 +17,8 @@ fn via(link: u32, router: &str) -> NextHop {
 /// What `ip` shows of all routes to a destination, in all tables, but for when they end.
 fn shown(host: &Host, destination: &str) -> Value {
     let family = if destination.contains(':') { "-6" } else { "-4" };
-    let destination =
-        destination.strip_suffix("/32").or(destination.strip_suffix("/128")).unwrap_or(destination);
-    let mut routes = host.ip_json(&format!("{family} route show table all"));
-    let all = routes.as_array_mut().unwrap();
-    all.retain(|route| route["dst"] == destination);
-    for route in all {
+    let mut routes = host.ip_json(&format!("{family} route show table all exact {destination}"));
+    for route in routes.as_array_mut().unwrap() {
         let route = route.as_object_mut().unwrap();
         route
             .remove("expires")
@@ -153,7 +149,8 @@ fn the_parameters_of_connections_are_as_ip_sets_them() {
                 .set(Metric::Window, 105)
                 .lock(Metric::CongestionWindow, 106)
                 .set(Metric::SlowStartThreshold, 107)
-                .set(Metric::MinimumTimeout, 108)
+                // `ip` locks it, too.
+                .lock(Metric::MinimumTimeout, 108)
                 .set(Metric::InitialWindow, 9)
                 .set(Metric::InitialReceiveWindow, 10)
                 .set(Metric::Features, 1)
