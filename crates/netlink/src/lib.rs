@@ -26,6 +26,8 @@ mod error;
 mod exchange;
 mod feed;
 mod firewall;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod generic;
 pub mod link;
 mod message;
@@ -37,7 +39,11 @@ mod prefix;
 mod process_events;
 pub mod route;
 pub mod rule;
+pub mod setting;
 mod socket;
+#[cfg(test)]
+mod tests;
+pub mod vmac;
 
 pub use async_client::AsyncClient;
 pub use client::Client;

@@ -3,7 +3,8 @@ use netlink::devconf::Ipv4;
 use netlink::link::{
     self, AddressGeneration, HardwareAddress, IpvlanMode, LinkKind, MacvlanMode, NewLink, OperState, Upper,
 };
-use netlink::{Family, Namespace};
+use netlink::setting::{Changed, Setting};
+use netlink::{Family, Namespace, generic, vmac};
 use testkit::lab::eventually;
 
 #[test]
@@ -175,4 +176,72 @@ fn a_namespace_is_entered_by_name_and_left_again() {
     });
     assert_eq!(Namespace::named("no-such-namespace").unwrap_err().kind(), std::io::ErrorKind::NotFound);
     assert_eq!(Namespace::named("../x").unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn the_link_below_virtual_macs_is_set_once_and_put_back_at_the_end() {
+    let (_lab, a) = pair();
+    a.set("ipv4/conf/e0/arp_filter", "0");
+    a.set("ipv4/conf/e0/arp_ignore", "2");
+    let values = || (a.setting("ipv4/conf/e0/arp_ignore"), a.setting("ipv4/conf/e0/arp_filter"));
+    let pair_of = |ignore: &str, filter: &str| (ignore.to_owned(), filter.to_owned());
+    let e0 = run(&a, link::by_name("e0")).unwrap().unwrap();
+    let mut below = vmac::Below::default();
+    run(&a, below.acquire(&e0).unwrap()).unwrap();
+    assert_eq!(values(), pair_of("1", "1"));
+    let changed = run(&a, link::by_name("e0")).unwrap().unwrap();
+    assert!(below.acquire(&changed).is_none());
+    assert!(below.release(e0.index).is_none());
+    assert_eq!(below.before(), [(Ipv4::ArpIgnore, 2), (Ipv4::ArpFilter, 0)]);
+    run(&a, below.release(e0.index).unwrap()).unwrap();
+    assert_eq!(values(), pair_of("2", "0"));
+    assert!(below.release(e0.index).is_none());
+}
+
+#[test]
+fn settings_are_changed_in_the_namespace_and_put_back() {
+    let (_lab, a) = pair();
+    let setting = |link: &str| Setting::of_link("ipv6", link, "accept_dad").unwrap();
+    a.ip("link add gone.1 type veth peer name gone2");
+    let before = a.setting("ipv6/conf/e0/accept_dad");
+    a.inside(|| {
+        let mut changed = Changed::default();
+        changed.set(&setting("e0"), &before).unwrap();
+        assert!(changed.is_empty());
+        changed.set(&setting("e0"), "0").unwrap();
+        changed.set(&setting("e0"), "2").unwrap();
+        changed.set(&setting("gone.1"), "0").unwrap();
+        assert_eq!(a.setting("ipv6/conf/e0/accept_dad"), "2");
+        let missing = changed.set(&setting("none"), "0").unwrap_err();
+        assert_eq!(missing.kind(), std::io::ErrorKind::NotFound);
+        a.ip("link del gone.1");
+        changed.restore().unwrap();
+        assert!(changed.is_empty());
+    });
+    assert_eq!(a.setting("ipv6/conf/e0/accept_dad"), before);
+    assert!(Setting::of_link("ipv6", "../../kernel", "x").is_err());
+}
+
+#[test]
+fn generic_families_are_found_by_name() {
+    let mut client = netlink::Client::open(netlink::Protocol::Generic).unwrap();
+    let control = client.run(generic::family("nlctrl")).unwrap();
+    assert_eq!((control.name.as_str(), control.id), ("nlctrl", 0x10));
+    assert!(control.groups.iter().any(|(name, _)| name == "notify"));
+    // By the general way: the same question again, and all families.
+    let answers = client
+        .run(generic::request(&control, 3, |body| {
+            body.text(2, "nlctrl");
+        }))
+        .unwrap();
+    assert_eq!(answers.len(), 1);
+    let name = answers[0].attributes().filter_map(Result::ok).find(|a| a.kind == 2).unwrap().text();
+    assert_eq!(name, "nlctrl");
+    assert!(client.run(generic::listing(&control, 3, |_| {})).unwrap().len() > 1);
+    let missing = client.run(generic::family("NO_SUCH_FAMILY")).unwrap_err();
+    assert!(missing.is_missing(), "{missing}");
+    match client.run(generic::family("IPVS")) {
+        Ok(ipvs) => assert_eq!(ipvs.name, "IPVS"),
+        Err(error) => assert!(error.is_missing(), "{error}"),
+    }
 }
