@@ -1,7 +1,9 @@
 //! One virtual router on e0, without a configuration file.
 //! `thin VERSION PRIORITY INTERVAL_MS VIP/LEN…`
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
-use keepalived_conf::model::{Address, Config, Family, Garp, InitialState, Instance, Name, UnicastChecksum, Version};
+use keepalived_conf::model::{
+    Address, Config, Family, Garp, InitialState, Instance, Name, UnicastChecksum, Version,
+};
 use std::time::Duration;
 
 fn main() {
@@ -77,6 +79,32 @@ fn main() {
             debug: 0,
         };
         config.instances.push(instance);
+    }
+    let script = |command: &str| keepalived_conf::model::Script {
+        command: command.split(' ').map(str::to_owned).collect(),
+        account: None,
+        place: None,
+    };
+    if let Ok(command) = std::env::var("NOTIFY") {
+        config.global.vrrp_notify_fifo =
+            Some(keepalived_conf::model::Fifo { path: Some("/tmp/nt/tfifo".into()), ..Default::default() });
+        let notify = &mut config.instances[0].notify;
+        notify.any = Some(script(&command));
+        notify.stop = Some(script(&format!("{command} stop")));
+    }
+    if let Ok(command) = std::env::var("SCRIPT") {
+        config.scripts.push(keepalived_conf::model::TrackScript {
+            name: name("s1"),
+            script: script(&command),
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            weight: Default::default(),
+            rise: 2,
+            fall: 2,
+            init_fail: false,
+        });
+        let tracked = keepalived_conf::model::Tracked { name: name("s1"), ..Default::default() };
+        config.instances[0].track.scripts.push(tracked);
     }
     let log = vrrpd::log::LogOptions { facility: None, console: true, detail: true, ..Default::default() };
     let options = vrrpd::Options { log, parent: None, reload: None, keep_privileges: false };

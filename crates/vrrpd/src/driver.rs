@@ -26,8 +26,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 use vrrp::track::Kind;
 use vrrp::{
-    Action, AddressChange, Announcement, Datagram, LinkChange, LinkId, Notification, Received, Router, RouterId,
-    TrackId, TrackState,
+    Action, AddressChange, Announcement, Datagram, LinkChange, LinkId, Notification, Received, Router,
+    RouterId, TrackId, TrackState,
 };
 
 /// What wakes the loop.
@@ -118,7 +118,13 @@ impl World {
     ///
     /// # Errors
     /// When the kernel refuses to tell about interfaces, or gives no sockets; the text is for the log.
-    pub fn new(plan: Plan, host: &str, log: Rc<Log>, seed: u64, parent: Option<Stream>) -> Result<Rc<RefCell<Self>>, String> {
+    pub fn new(
+        plan: Plan,
+        host: &str,
+        log: Rc<Log>,
+        seed: u64,
+        parent: Option<Stream>,
+    ) -> Result<Rc<RefCell<Self>>, String> {
         let mut client = Client::open(netlink::Protocol::Route).map_err(|error| error.to_string())?;
         let mut interfaces = plan.interfaces();
         list(&mut interfaces, &mut client, &log).map_err(|error| error.to_string())?;
@@ -136,7 +142,10 @@ impl World {
             })
         };
         senders
-            .open(of_family(keepalived_conf::model::Family::V4), of_family(keepalived_conf::model::Family::V6))
+            .open(
+                of_family(keepalived_conf::model::Family::V4),
+                of_family(keepalived_conf::model::Family::V6),
+            )
             .map_err(|error| format!("Unable to open sockets - {error}"))?;
         let notifier = Notifier::new(&plan, host, &log, None);
         let now = boot_time();
@@ -279,6 +288,12 @@ impl World {
             }
             Event::Link(_, link) => {
                 let known = self.interfaces.by_index(link.index).is_some();
+                // News of what this process did itself may be older than what it knows: a link that is said to be down is
+                // looked at once more.
+                let link = match (known && !link.is_usable(), netlink::link::by_index(link.index)) {
+                    (true, look) => self.client.run(look).ok().flatten().unwrap_or(link),
+                    (false, _) => link,
+                };
                 let Some((id, usable)) = self.interfaces.update_link(&link) else { return };
                 if !known {
                     self.log.info(format_args!("Interface {} added", link.name));
@@ -297,19 +312,17 @@ impl World {
                 self.router.handle_address(now, AddressChange { link: id, address: ip, present });
                 self.look();
             }
-            Event::Synchronised | Event::Resync | Event::Route(..) | Event::Rule(..) | Event::Unreadable(_) => {}
+            Event::Synchronised
+            | Event::Resync
+            | Event::Route(..)
+            | Event::Rule(..)
+            | Event::Unreadable(_) => {}
         }
     }
 
     /// An interface came: virtual ones may now be made on it, and sockets opened.
     fn appeared(&mut self, world: &Rc<RefCell<Self>>) {
-        let before = self.vmacs.len();
         self.vmacs.create(&self.plan, &self.interfaces, &mut self.client, &mut self.filter, &self.log);
-        if self.vmacs.len() != before
-            && let Err(error) = list(&mut self.interfaces, &mut self.client, &self.log)
-        {
-            self.log.info(format_args!("Unable to list interfaces - {error}"));
-        }
         let steps = self.installer().add_static(None);
         self.run_steps(steps);
         self.open_sockets(world);
@@ -374,7 +387,8 @@ impl World {
                         continue;
                     }
                     let programs = Programs::new(&model.global, &self.log);
-                    let Some(program) = programs.prepare(&script.script, &format!("track script {name}")) else {
+                    let Some(program) = programs.prepare(&script.script, &format!("track script {name}"))
+                    else {
                         // keepalived takes it out of what is tracked; so does a track that is always well.
                         self.reports.put(TrackReport { which, state: TrackState::Up });
                         continue;
@@ -501,7 +515,8 @@ impl World {
         while let Some(action) = self.router.poll_action() {
             // Up to `Reloaded`, ids are those of the plan before.
             let old = self.before.as_ref().filter(|_| !reloaded);
-            let (plan, interfaces) = old.map_or((&self.plan, &self.interfaces), |(plan, links)| (plan, links));
+            let (plan, interfaces) =
+                old.map_or((&self.plan, &self.interfaces), |(plan, links)| (plan, links));
             let installer = Installer { plan, interfaces };
             match action {
                 Action::Send(advert) => {
@@ -662,7 +677,8 @@ impl World {
 
 /// Whether this host forwards IPv6 on an interface, which neighbour advertisements say.
 fn forwards_v6(interface: &str) -> bool {
-    std::fs::read(format!("/proc/sys/net/ipv6/conf/{interface}/forwarding")).is_ok_and(|value| value.first() == Some(&b'1'))
+    std::fs::read(format!("/proc/sys/net/ipv6/conf/{interface}/forwarding"))
+        .is_ok_and(|value| value.first() == Some(&b'1'))
 }
 
 /// The initial values of tracked files, which are known at once; files that are to be made are made.
@@ -690,7 +706,11 @@ fn used_tracks(router: &Router) -> Vec<TrackId> {
         .collect()
 }
 
-fn remember(history: &mut HashMap<String, Vec<crate::dump::Transition>>, plan: &Plan, notification: &Notification) {
+fn remember(
+    history: &mut HashMap<String, Vec<crate::dump::Transition>>,
+    plan: &Plan,
+    notification: &Notification,
+) {
     if let Notification::State { subject: vrrp::Subject::Router(router), from, to, cause, .. } = notification
         && let Some(instance) = plan.instance(*router)
     {
@@ -698,7 +718,12 @@ fn remember(history: &mut HashMap<String, Vec<crate::dump::Transition>>, plan: &
         if list.len() >= REMEMBERED {
             list.remove(0);
         }
-        list.push(crate::dump::Transition { at: reactor::wall(), from: *from, to: *to, cause: cause.clone() });
+        list.push(crate::dump::Transition {
+            at: reactor::wall(),
+            from: *from,
+            to: *to,
+            cause: cause.clone(),
+        });
     }
 }
 

@@ -36,7 +36,10 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("log", &self.log).field("parent", &self.parent).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("log", &self.log)
+            .field("parent", &self.parent)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,7 +140,10 @@ const KEPT: [Capability; 7] = [
 ];
 
 fn host_name() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// Interfaces that do not exist though nothing says that they may come later.
@@ -152,7 +158,10 @@ fn missing(plan: &Plan) -> Vec<String> {
         .filter_map(|instance| {
             let interface = &instance.interface.as_ref()?.text;
             (!exists(interface)).then(|| {
-                format!("WARNING - interface {interface} for vrrp_instance {} doesn't exist", instance.name.text)
+                format!(
+                    "WARNING - interface {interface} for vrrp_instance {} doesn't exist",
+                    instance.name.text
+                )
             })
         })
         .collect()
@@ -167,11 +176,13 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         return Exit::Config;
     }
     let parent = options.parent.take().and_then(|fd| Stream::from_fd(fd).ok());
-    let seed = plan.model.global.random_seed.map_or_else(|| RandomState::new().hash_one(boot_time()), u64::from);
-    let monitor = Monitor::open(Interests { links: true, addresses: true, routes: false, rules: false });
+    let seed =
+        plan.model.global.random_seed.map_or_else(|| RandomState::new().hash_one(boot_time()), u64::from);
     let alarm = Alarm::new();
     let host = host_name();
     let world = World::new(plan, &host, log.clone(), seed, parent);
+    // After the interfaces were made: it begins with all there is, so nothing is missed.
+    let monitor = Monitor::open(Interests { links: true, addresses: true, routes: false, rules: false });
     let (world, monitor, alarm) = match (world, monitor, alarm) {
         (Ok(world), Ok(monitor), Ok(alarm)) => (world, monitor, alarm),
         (Err(line), ..) => {
