@@ -60,9 +60,23 @@ impl Lower<'_> {
                 }
                 account
             }
-            _ => None,
+            _ => {
+                self.default_account(word)?;
+                None
+            }
         };
         Some(Script { command, account, place: Some(word.span) })
+    }
+
+    /// With `enable_script_security`, scripts that name no user need `script_user` or the user `keepalived_script`.
+    pub(crate) fn default_account(&mut self, word: &Word) -> Option<()> {
+        if !self.needs_script_user || self.reader.user_exists("keepalived_script") {
+            return Some(());
+        }
+        let message = "Unable to set default user keepalived_script for script";
+        let note = "add the user keepalived_script, or name another with script_user";
+        self.report.push(diag::Diagnostic::warning(code::ACCOUNT, message).at(word.span).note(note));
+        None
     }
 
     /// `script` of a `vrrp_script`: without user.
