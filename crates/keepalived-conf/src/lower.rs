@@ -53,7 +53,7 @@ pub(crate) fn lower(
     report: &mut Report,
 ) -> Draft {
     let mut draft = Draft::default();
-    let mut lower = Lower { reader, interfaces, report, next_rule: [FIRST_RULE; 2], needs_script_user: false };
+    let mut lower = Lower { reader, interfaces, report, next_rule: [FIRST_RULE; 2], needs_script_user: false, said_script_user: false };
     // What other blocks refer to, and defaults, come first wherever they stand.
     for node in nodes.iter().filter(|node| node.keyword.name == "global_defs") {
         lower.global(node, &mut draft);
@@ -85,6 +85,8 @@ pub(crate) struct Lower<'a> {
     pub(crate) next_rule: [u32; 2],
     /// `enable_script_security` without `script_user`.
     pub(crate) needs_script_user: bool,
+    /// Whether it was said that there is no default user.
+    pub(crate) said_script_user: bool,
 }
 
 impl Lower<'_> {
