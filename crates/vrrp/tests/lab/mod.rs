@@ -1,5 +1,5 @@
 //! A router on its own, and the time it lives in: tests feed it and read what it does, line by line.
-#![allow(dead_code, clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used)]
+#![allow(dead_code, clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use ek_time::Instant;
 use std::net::{IpAddr, Ipv4Addr};
