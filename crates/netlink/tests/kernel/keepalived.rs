@@ -228,5 +228,8 @@ fn what_keepalived_makes_is_what_we_make() {
     for address in addresses(e0) {
         run(&a, address::delete(&address)).unwrap_or_else(|e| panic!("{address:?}: {e}"));
     }
-    assert_eq!(show(&everything(&a)), show(&everything(&b)));
+    // keepalived 2.2.7 leaves the address with a peer behind.
+    let mut left = everything(&b);
+    left.retain(|info| info["address"] != "10.9.9.9");
+    assert_eq!(show(&everything(&a)), show(&left));
 }
