@@ -76,6 +76,8 @@ pub struct World {
     before: Option<(Plan, Interfaces)>,
     parent: Option<Parent>,
     looking: bool,
+    /// It has taken everything away; what still comes is of no interest.
+    stopped: bool,
 }
 
 struct Parent {
@@ -177,6 +179,7 @@ impl World {
             before: None,
             parent: parent.map(|stream| Parent { stream, waiting: Vec::new() }),
             looking: false,
+            stopped: false,
         }));
         {
             let mut this = world.borrow_mut();
@@ -274,6 +277,9 @@ impl World {
 
     /// Takes news of the network.
     pub fn handle_network(&mut self, world: &Rc<RefCell<Self>>, event: Event) {
+        if self.stopped {
+            return;
+        }
         let now = boot_time();
         match event {
             Event::Link(Change::Deleted, link) => {
@@ -383,7 +389,6 @@ impl World {
                     let Some(script) = model.scripts.get(at) else { continue };
                     let name = script.name.text.as_str();
                     if !used {
-                        self.log.info(format_args!("Warning - script {name} is not used"));
                         continue;
                     }
                     let programs = Programs::new(&model.global, &self.log);
@@ -489,6 +494,7 @@ impl World {
 
     /// Resigns and takes everything away.
     pub fn stop(&mut self) {
+        self.stopped = true;
         self.trackers.clear();
         self.router.handle_shutdown(boot_time());
         self.act();
@@ -541,7 +547,11 @@ impl World {
                         && let Some(before) = plan.router_id(name)
                     {
                         let now = Installer { plan: &self.plan, interfaces: &self.interfaces };
-                        steps.extend(now.adjust(router, &Installer { plan, interfaces }, before));
+                        let old = Installer { plan, interfaces };
+                        steps.extend(now.adjust(router, &old, before));
+                        let (had, wants) = (old.not_accepted(before), now.not_accepted(router));
+                        blocked.extend(wants.iter().filter(|address| !had.contains(address)).cloned());
+                        passing.extend(had.into_iter().filter(|address| !wants.contains(address)));
                         held.push(router);
                     }
                 }

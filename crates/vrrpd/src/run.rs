@@ -207,6 +207,7 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
     reactor::spawn(watch_network(world.clone(), monitor, log.clone()));
     reactor::spawn(watch_signals(world.borrow().inputs.clone(), signals));
     world.borrow_mut().tell(&Report::Ready);
+    trim_later();
     run_loop(&world, &alarm, &mut options, &log).await;
     log.info("Stopping");
     let notifier = {
@@ -282,6 +283,16 @@ fn reload(world: &Rc<RefCell<World>>, options: &mut Options, log: &Rc<Log>) {
         return;
     }
     world.borrow_mut().reload(world, plan);
+    trim_later();
+}
+
+/// Once a start or reload and the elections after it are over, what they needed is given back.
+fn trim_later() {
+    let until = reactor::now() + Duration::from_secs(8);
+    reactor::spawn(async move {
+        reactor::sleep_until(until).await;
+        reactor::process::trim_heap();
+    });
 }
 
 fn signalled(world: &mut World, number: i32) {
