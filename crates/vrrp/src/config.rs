@@ -66,12 +66,14 @@ pub struct Link {
     pub source_v6: Option<Ipv6Addr>,
     /// The pace of announcements on it.
     pub pace: Option<PaceId>,
+    /// Made by this process for a virtual MAC (`use_vmac`, `use_vmac_addr`).
+    pub virtual_mac: bool,
 }
 
 impl Link {
     /// An interface that is up, without addresses.
     pub fn new(name: impl Into<Name>) -> Self {
-        Self { name: name.into(), up: true, source_v4: None, source_v6: None, pace: None }
+        Self { name: name.into(), up: true, source_v4: None, source_v6: None, pace: None, virtual_mac: false }
     }
 }
 
@@ -327,6 +329,7 @@ pub struct Group {
     pub members: Vec<RouterId>,
     /// What it tracks, for all members.
     pub tracks: Vec<Tracking>,
-    /// `sync_group_tracking_weight`: weights of the members' own tracks count; else they are taken as zero.
+    /// `sync_group_tracking_weight`: weights of the members' own tracks count; else weighted
+    /// tracks of members are left out (files: taken as weight 0), as for an address owner.
     pub tracking_weight: bool,
 }

@@ -13,7 +13,8 @@ macro_rules! ids {
                     self.0 as usize
                 }
 
-                pub(crate) const fn at(position: usize) -> Self {
+                /// The id of a position.
+                pub const fn at(position: usize) -> Self {
                     Self(position as u32)
                 }
             }

@@ -18,24 +18,39 @@
 //! that was stopped for a while thus hears what others said meanwhile before it acts on a timer that ran out.
 
 mod action;
+mod announce;
+mod bad;
 mod cause;
+mod check;
 mod config;
 mod counters;
+mod election;
 mod event;
+mod faults;
+mod guard;
 mod ids;
 mod input;
+mod instance;
+mod limit;
+mod lookup;
+mod receive;
+mod reload;
 mod router;
 mod state;
+mod sync;
+mod timers;
 pub mod track;
+mod transmit;
 
 pub use action::{Action, Advert, Announcement, Notification, Subject};
+pub use bad::Bad;
 pub use cause::{Cause, FaultReason};
 pub use config::{
     Address, Announce, Authentication, ChecksumMode, Config, Group, Initial, Link, Mode, Pace, Peer,
     Preemption, Settings, Tracking, Unicast, VirtualRouter,
 };
 pub use counters::Counters;
-pub use event::{Bad, Event, Name};
+pub use event::{Event, Name, Truncated, What};
 pub use ids::{GroupId, LinkId, PaceId, RouterId, TrackId};
 pub use input::{AddressChange, Datagram, LinkChange, Received};
 pub use router::{GroupStatus, Router, Status};
