@@ -1,6 +1,6 @@
 //! Packets of real keepalived: what is read from them, and the same bytes written again.
 
-#![expect(clippy::indexing_slicing, reason = "a panic here is a failed test")]
+#![expect(clippy::indexing_slicing, clippy::expect_used, reason = "a panic here is a failed test")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::ah::Ttl;
