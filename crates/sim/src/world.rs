@@ -374,8 +374,13 @@ impl World {
     /// The process stops in good order.
     pub fn stop(&mut self, host: usize) {
         self.note(|| format!("host {host} stops"));
-        self.with(host, |process, now| process.handle_shutdown(now));
-        if self.hosts[host].process.is_some() && !self.hosts[host].addresses.is_empty() {
+        let local = self.hosts[host].clock.local(self.now);
+        let Some(mut process) = self.hosts[host].process.take() else { return };
+        process.handle_shutdown(local);
+        while let Some(action) = process.poll_action() {
+            self.act(host, &mut process, action);
+        }
+        if !self.hosts[host].addresses.is_empty() {
             self.breach(format!("host {host} stopped and left addresses behind"));
         }
         self.die(host);
