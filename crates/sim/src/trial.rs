@@ -51,9 +51,9 @@ fn history(world: &mut World) -> Result<usize, String> {
         scenario::misfortune(world, &mut plan);
     }
     heal(world, &plan);
-    let alone: Vec<_> = (0..plan.routers.len()).map(|router| world.masters(router)).collect();
+    let mut alone: Vec<_> = (0..plan.routers.len()).map(|router| world.masters(router)).collect();
     world.run(settling(&plan));
-    agreed(world, &plan, &alone)?;
+    agreed(world, &plan, &mut alone)?;
     let mut takeovers = 0;
     for (end, how) in [(Ending::Death, "died"), (Ending::Stop, "stopped"), (Ending::Kill, "was killed")] {
         let router = world.chance.below(plan.routers.len());
@@ -62,7 +62,7 @@ fn history(world: &mut World) -> Result<usize, String> {
             world.start(host);
         }
         world.run(settling(&plan));
-        agreed(world, &plan, &[])?;
+        agreed(world, &plan, &mut alone)?;
     }
     Ok(takeovers)
 }
@@ -99,8 +99,9 @@ fn eligible(world: &World, router: usize) -> Vec<(usize, u8)> {
 }
 
 /// On healthy segments each virtual router has its one Master, and neighbours know where it is. They need not know of one
-/// that was the only one (`alone`) before the segment was healthy: what it said may have been lost.
-fn agreed(world: &mut World, plan: &Plan, alone: &[Vec<usize>]) -> Result<(), String> {
+/// that was the only one (`alone`) when the segment became healthy, and has stayed it: what it said may have been lost,
+/// and a rival that has gone meanwhile cannot tell.
+fn agreed(world: &mut World, plan: &Plan, alone: &mut [Vec<usize>]) -> Result<(), String> {
     for (number, router) in plan.routers.iter().enumerate() {
         let eligible = eligible(world, number);
         let masters = world.masters(number);
@@ -115,9 +116,10 @@ fn agreed(world: &mut World, plan: &Plan, alone: &[Vec<usize>]) -> Result<(), St
         if !router.nopreempt && own < best {
             return Err(format!("router {number}: host {master} is Master with {own}, of {eligible:?}"));
         }
-        if alone.get(number) == Some(&masters) {
+        if alone[number] == masters {
             continue;
         }
+        alone[number].clear();
         for (link, address) in world.hosts[*master].addresses_of(RouterId(number as u32)) {
             check_cache(world, router.segment, link.index(), address, *master)?;
         }
