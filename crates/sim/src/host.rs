@@ -79,7 +79,7 @@ pub struct Host {
     pub installed: BTreeSet<RouterId>,
     /// Tells wake-ups that are out of date.
     pub generation: u64,
-    /// Someone else has taken an address away, and the process has not been told yet.
+    /// Addresses that someone else has taken away, until the process puts them back.
     pub robbed: BTreeSet<(LinkId, IpAddr)>,
 }
 
@@ -120,7 +120,8 @@ impl Host {
 
     /// Where the addresses of a virtual router belong.
     pub fn addresses_of(&self, router: RouterId) -> Vec<(LinkId, IpAddr)> {
-        let of = |router: &vrrp::VirtualRouter| router.addresses.iter().map(|a| (a.link, a.address)).collect();
+        let of =
+            |router: &vrrp::VirtualRouter| router.addresses.iter().map(|a| (a.link, a.address)).collect();
         self.config.routers.get(router.index()).map_or_else(Vec::new, of)
     }
 }

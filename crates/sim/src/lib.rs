@@ -10,6 +10,10 @@
 //!   preemption is on, and the neighbours' caches point to it;
 //! * a Master that dies is replaced within the protocol's bound, one that stops (or whose process is killed, with a parent
 //!   that resigns for it) within the skew time.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "hosts, segments and routers are numbers that this crate gave out itself; a wrong one is to stop the test"
+)]
 
 pub mod chance;
 pub mod host;
