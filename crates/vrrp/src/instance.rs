@@ -212,17 +212,12 @@ impl Instance {
         interval(router) * u32::from(router.down_timer_adverts.max(1)) + self.skew(router, priority)
     }
 
-    /// Whether the sender of an advert has been Master all the time since it was last heard, as far as one can tell: the
-    /// identification of its datagrams has gone on as it would. One that started, or did not advertise, has not.
-    pub(crate) fn advertised_all_along(&self, now: Instant, from: IpAddr, id: Option<u16>) -> bool {
+    /// Whether the sender of an advert has advertised before without being heard, as far as one can tell: the first adverts
+    /// of a process, and those that follow the last one heard at once, are of one that has become Master just now.
+    pub(crate) fn advertised_unheard(&self, from: IpAddr, id: Option<u16>) -> bool {
         let Some(id) = id.filter(|id| *id != 0) else { return true };
-        match self.last.filter(|(last, ..)| *last == from) {
-            None => id > 2,
-            Some((_, last, at)) => {
-                let missed = now.since(at).as_nanos() / self.master_interval.as_nanos().max(1);
-                id > 2 && u128::from(id.wrapping_sub(last)) * 2 >= missed
-            }
-        }
+        let follows = self.last.is_some_and(|(last, number, _)| last == from && id.wrapping_sub(number) <= 2);
+        id > 2 && !follows
     }
 
     pub(crate) fn limit_bad(&mut self, now: Instant, bad: &Bad) -> Option<u64> {

@@ -31,6 +31,9 @@ struct Heard {
     id: Option<u16>,
 }
 
+/// An advert that comes so soon after one of ours is an answer to it.
+const ANSWER: Duration = Duration::from_millis(2);
+
 impl Router {
     /// A packet came in.
     pub fn handle_packet(&mut self, now: Instant, received: &Received<'_>) {
@@ -210,12 +213,12 @@ impl Router {
             }
             return;
         }
-        // A better Master that has advertised all along, and does not answer an advert of ours, does not know of us, nor
-        // that hosts have been told our address; unless it hears us once.
+        // A better Master that has advertised before, and does not answer an advert of ours, does not know of us, nor that
+        // hosts have been told our address; unless it hears us once.
         let Some((router, instance)) = self.pair(id) else { return };
         let own = interval(router);
-        let answer = now.since(deadline - own) < own / 8;
-        let split = !answer && !paused && instance.advertised_all_along(now, heard.from, heard.id);
+        let answer = now.since(deadline - own) < ANSWER.min(own / 8);
+        let split = !answer && !paused && instance.advertised_unheard(heard.from, heard.id);
         if split || router.higher_prio_send_advert {
             self.send_now(now, id);
         }
