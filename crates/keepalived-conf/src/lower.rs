@@ -3,14 +3,17 @@
 mod account;
 mod address;
 mod checker;
+mod forwarding;
 mod global;
 mod global_process;
 mod global_vrrp;
 mod http;
 mod instance;
 mod instance_options;
+mod metrics;
 mod network;
 mod number;
+mod real_server;
 mod route;
 mod route_encap;
 mod rule;

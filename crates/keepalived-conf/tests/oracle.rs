@@ -7,7 +7,7 @@
 //! apply, `# exit: CODE` (ours), `# only keepalived: LINE` and `# only evenkeel: LINE`. docs/differences-keepalived.md
 //! explains KEY.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,

@@ -296,7 +296,7 @@ fn interval(instance: &mut Instance, place: Place, label: &str, check: &mut Chec
                 );
                 check.say(code::ADVERT_INTERVAL, place, message);
                 instance.advert_interval = MAX_V3;
-            } else if time.subsec_micros() % 10_000 != 0 {
+            } else if !time.subsec_micros().is_multiple_of(10_000) {
                 let message = format!(
                     "({label}) VRRPv3 advertisement interval {seconds:.6}s must be in units of 10ms - rounding"
                 );

@@ -21,7 +21,7 @@ impl Lower<'_> {
             let needs = matches!(
                 option.text.as_str(),
                 "dev" | "scope" | "broadcast" | "brd" | "label" | "peer" | "track_group" | "preferred_lft"
-            ) && !(option.text == "track_group" && !fixed);
+            ) && (option.text != "track_group" || fixed);
             if needs && value.is_none() {
                 let what = if option.text == "broadcast" { "brd" } else { &option.text };
                 let message = format!("No {what} parameter specified for {}", first.text);

@@ -123,7 +123,6 @@ impl Lower<'_> {
                 return self.garp(line, short, "vrrp_", "", &mut vrrp.garp);
             }
         }
-        // The second round after an advertisement of lower priority follows the first one's settings until it is set.
         true
     }
 

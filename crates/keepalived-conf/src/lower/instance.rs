@@ -180,8 +180,7 @@ impl Lower<'_> {
                 }
             }
             _ => {
-                let own = draft.instance.interface.clone();
-                self.tracking(node, &label, own.as_ref(), &mut draft.instance.track, all);
+                self.tracking(node, &label, &mut draft.instance.track, all);
                 if !self.notify(node, &format!("({label})"), &mut draft.instance.notify) {
                     self.instance_option(node, &label, draft);
                 }

@@ -45,7 +45,7 @@ impl Lower<'_> {
                 _ => {
                     let who = format!("vrrp group {label}:");
                     if !self.notify(child, &who, &mut group.notify) {
-                        self.tracking(child, &label, None, &mut group.track, draft);
+                        self.tracking(child, &label, &mut group.track, draft);
                     }
                 }
             }

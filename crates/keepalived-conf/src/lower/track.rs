@@ -4,7 +4,7 @@ use super::number::Times;
 use super::{Draft, Lower, name_of};
 use crate::code;
 use crate::model::{
-    InitFile, Name, ParameterMatch, Script, TrackFile, TrackProcess, TrackScript, Tracked, Tracking, Weight,
+    InitFile, ParameterMatch, Script, TrackFile, TrackProcess, TrackScript, Tracked, Tracking, Weight,
 };
 use crate::tree::Node;
 use crate::word::{Line, Word};
@@ -347,15 +347,8 @@ impl Lower<'_> {
         init
     }
 
-    /// `track_interface` and its like of an instance or group named `label`; `own` is the instance's interface.
-    pub(crate) fn tracking(
-        &mut self,
-        node: &Node,
-        label: &str,
-        own: Option<&Name>,
-        track: &mut Tracking,
-        draft: &Draft,
-    ) {
+    /// `track_interface` and its like of an instance or group named `label`.
+    pub(crate) fn tracking(&mut self, node: &Node, label: &str, track: &mut Tracking, draft: &Draft) {
         let kind = match node.keyword.name {
             "track_interface" => Kind::Interface,
             "track_script" => Kind::Script,
@@ -363,7 +356,6 @@ impl Lower<'_> {
             "track_process" => Kind::Process,
             _ => return,
         };
-        let _ = own;
         for line in &node.values {
             let Some(word) = line.words.first() else { continue };
             let name = &word.text;
