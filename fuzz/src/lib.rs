@@ -21,12 +21,13 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "address", run: targets::address },
     Target { name: "chunks", run: targets::chunks },
     Target { name: "condition", run: targets::condition },
     Target { name: "config", run: targets::config },
     Target { name: "error_page", run: targets::error_page },
+    Target { name: "keepalived_config", run: targets::keepalived_config },
     Target { name: "log_format", run: targets::log_format },
     Target { name: "request_head", run: targets::request_head },
     Target { name: "response_head", run: targets::response_head },
