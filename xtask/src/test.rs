@@ -6,6 +6,9 @@ use std::process::Command;
 /// Debian packages by the program that shows they are there.
 const NEEDED: [(&str, &str); 7] = [
     ("haproxy", "haproxy"),
+    ("keepalived", "keepalived"),
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
     ("nginx", "nginx-light"),
     ("curl", "curl"),
     ("wrk", "wrk"),
