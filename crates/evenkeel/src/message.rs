@@ -23,6 +23,11 @@ impl Messages {
         Self::default()
     }
 
+    /// Goes on after what another program of this process said.
+    pub(crate) fn go_on(&self, said: String) {
+        self.kept.replace(said);
+    }
+
     /// Forgets what was said: a new start begins.
     pub(crate) fn forget(&self) {
         self.kept.take();

@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+#[path = "process/succession.rs"]
+mod succession;
+
 /// Nothing here takes long; what does is stuck.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -617,6 +620,41 @@ fn the_masters_socket_shows_and_reloads() {
     let answer = ask(&socket, "reload").unwrap();
     assert!(answer.starts_with("Success=0\n--\n") && answer.contains("parsing [proxy.cfg:1]"), "{answer}");
     assert!(ask(&socket, "@1 show info").unwrap().contains("known but not served yet"));
+}
+
+#[test]
+fn the_configuration_and_the_sockets_know_the_variables() {
+    let dir = directory("variables");
+    let master = format!("{}/m.sock", dir.display());
+    let tcp = free();
+    let global = "  .if streq(\"$HAPROXY_LOCALPEER\",here) && streq(\"$HAPROXY_CFGFILES\",proxy.cfg)\n\
+                  stats socket ipv4@{tcp} level operator\n  .endif\n"
+        .replace("{tcp}", &tcp.to_string());
+    let more = "  log-format \"${HAPROXY_HTTP_LOG_FMT} %ID\"\n";
+    let proxy = Proxy::start("variables", &["-W", "-db", "-L", "here", "-S", &master], &global);
+    let text = config(&dir, proxy.address, proxy.server.address, &global);
+    std::fs::write(dir.join("proxy.cfg"), text + more).unwrap();
+    assert!(ask(Path::new(&master), "reload").unwrap().starts_with("Success=1\n"));
+    let wants = |answer: &str, lines: &[String]| {
+        for line in lines {
+            assert!(answer.lines().any(|found| found == line), "{line} is missing in {answer}");
+        }
+        assert!(!answer.contains("_LOG_FMT="), "{answer}");
+    };
+    let ours = [
+        "HAPROXY_BRANCH=3.5",
+        "HAPROXY_STARTUP_VERSION=3.5.0",
+        "HAPROXY_MWORKER=1",
+        "HAPROXY_CFGFILES=proxy.cfg",
+    ]
+    .map(str::to_owned);
+    let answer = ask(Path::new(&master), "show env").unwrap();
+    wants(&answer, &ours);
+    wants(&answer, &[format!("HAPROXY_MASTER_CLI=unix@{master}")]);
+    let answer = ask(&proxy.dir.join("stats.sock"), "show env").unwrap();
+    wants(&answer, &ours);
+    let sockets = format!("HAPROXY_CLI=unix@{}/stats.sock;ipv4@{tcp}", dir.display());
+    wants(&answer, &["HAPROXY_LOCALPEER=here".to_owned(), sockets]);
 }
 
 #[test]

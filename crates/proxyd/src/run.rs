@@ -1,17 +1,20 @@
 //! Starting and stopping the workers.
 
 use crate::accept::accept;
+use crate::listeners::Key;
 use crate::pool;
 use crate::state::State;
 use crate::worker::Worker;
 use haproxy_cfg::model::Config;
 use reactor::{Listener, Remote};
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 
 /// A listening address of the configuration and its sockets.
@@ -21,6 +24,8 @@ pub struct Bound {
     pub proxy: usize,
     /// Index into that proxy's binds.
     pub bind: usize,
+    /// By which the next configuration finds the sockets.
+    pub key: Key,
     /// One socket for each worker, or a single one that all share. A reload with fewer workers than before leaves more
     /// sockets than workers: each has connections waiting, so all are served.
     pub sockets: Vec<OwnedFd>,
@@ -48,7 +53,40 @@ pub struct Setup {
 pub struct Running {
     state: Arc<State>,
     workers: Vec<(Remote, JoinHandle<()>)>,
-    ended: mpsc::Receiver<()>,
+    alive: Arc<Alive>,
+}
+
+/// The workers that have not ended, and who waits for the last one's end.
+#[derive(Debug)]
+struct Alive {
+    count: AtomicUsize,
+    waiting: Mutex<Option<Waker>>,
+}
+
+/// One worker's life, however it ends.
+struct Life(Arc<Alive>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, AcqRel) == 1
+            && let Some(waker) = self.0.waiting().take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+impl Alive {
+    fn waiting(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // The waker is there before the count is read, so that the last worker's end is seen by one of the two.
+        let previous = self.waiting().replace(cx.waker().clone());
+        drop(previous);
+        if self.count.load(Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
 }
 
 /// Starts the workers; they accept at once.
@@ -60,23 +98,23 @@ pub fn start(setup: Setup) -> io::Result<Running> {
     let state = Arc::new(State::new(setup.config, threads, setup.maxconn, setup.seed));
     let shares = share_out(setup.listeners, threads)?;
     let pipes = setup.pipes / threads;
-    let (ended_tx, ended) = mpsc::channel();
+    let alive = Arc::new(Alive { count: AtomicUsize::new(threads), waiting: Mutex::default() });
     let mut workers = Vec::new();
     for (index, share) in shares.into_iter().enumerate() {
         let (ready_tx, ready) = mpsc::channel();
-        let (state, ended_tx) = (Arc::clone(&state), ended_tx.clone());
+        let (state, life) = (Arc::clone(&state), Life(Arc::clone(&alive)));
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             reactor::limit_pipes(pipes);
             let result = reactor::run(reactor::Settings::default(), work(state, index, share, &ready_tx));
             if let Err(error) = result {
                 let _ = ready_tx.send(Err(error));
             }
-            drop(ended_tx);
+            drop(life);
         })?;
         let remote = ready.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
         workers.push((remote, thread));
     }
-    Ok(Running { state, workers, ended })
+    Ok(Running { state, workers, alive })
 }
 
 type Share = Vec<(usize, usize, OwnedFd)>;
@@ -84,7 +122,7 @@ type Share = Vec<(usize, usize, OwnedFd)>;
 /// Gives every worker its sockets; one that all share is duplicated.
 fn share_out(listeners: Vec<Bound>, threads: usize) -> io::Result<Vec<Share>> {
     let mut shares: Vec<Share> = std::iter::repeat_with(Vec::new).take(threads).collect();
-    for Bound { proxy, bind, sockets } in listeners {
+    for Bound { proxy, bind, sockets, .. } in listeners {
         if sockets.len() >= threads {
             for (index, socket) in sockets.into_iter().enumerate() {
                 if let Some(share) = shares.get_mut(index % threads) {
@@ -188,14 +226,13 @@ impl Running {
         }
     }
 
-    /// Whether all workers have ended.
-    pub fn is_over(&self) -> bool {
-        self.workers.iter().all(|(_, thread)| thread.is_finished())
+    /// Waits until all workers have ended. One caller at a time is woken.
+    pub async fn ended(&self) {
+        poll_fn(|cx| self.alive.poll_ended(cx)).await;
     }
 
-    /// Waits for all workers to end.
+    /// Waits for all worker threads to end.
     pub fn join(self) {
-        let _ = self.ended.recv();
         for (_, thread) in self.workers {
             let _ = thread.join();
         }
