@@ -10,7 +10,7 @@ const MAX_LINES: usize = 600;
 /// The lowest floor that may know sockets, clocks, threads and randomness.
 const FIRST_WITH_SOCKETS: u32 = 3;
 /// The crates that may hold `unsafe`.
-const MAY_BE_UNSAFE: [&str; 1] = ["reactor"];
+const MAY_BE_UNSAFE: [&str; 2] = ["reactor", "netlink"];
 
 /// Checks everything and reports all that is wrong at once.
 pub(crate) fn run() -> Result<(), String> {

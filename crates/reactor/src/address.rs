@@ -62,7 +62,7 @@ impl RawAddr {
         Self { storage, len: size_of::<libc::sockaddr_storage>() as libc::socklen_t }
     }
 
-    fn of<T: Copy>(value: T) -> Self {
+    pub(crate) fn of<T: Copy>(value: T) -> Self {
         let mut raw = Self::empty();
         const { assert!(size_of::<T>() <= size_of::<libc::sockaddr_storage>()) }
         const { assert!(align_of::<T>() <= align_of::<libc::sockaddr_storage>()) }

@@ -59,6 +59,23 @@ pub struct SpawnOptions<'a> {
     pub inherit: &'a [BorrowedFd<'a>],
     /// The signal it gets when the thread that started it ends (`PR_SET_PDEATHSIG`).
     pub death_signal: Option<i32>,
+    /// A process group of its own, so that it can be signalled with what it starts.
+    pub own_group: bool,
+    /// The permission bits that its new files do not get.
+    pub file_mask: Option<u32>,
+    /// Whom it runs as; needs `CAP_SETUID` and `CAP_SETGID`.
+    pub user: Option<RunAs<'a>>,
+}
+
+/// The user of a child, all in one: none of the parent's groups stays.
+#[derive(Clone, Copy, Debug)]
+pub struct RunAs<'a> {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: &'a [u32],
 }
 
 /// Starts a program, with no signal blocked, whatever this thread blocks.
@@ -68,6 +85,8 @@ pub struct SpawnOptions<'a> {
 pub fn spawn(command: &mut Command, options: &SpawnOptions<'_>) -> io::Result<Child> {
     let inherit: Vec<i32> = options.inherit.iter().map(AsRawFd::as_raw_fd).collect();
     let death_signal = options.death_signal;
+    let (own_group, file_mask) = (options.own_group, options.file_mask);
+    let user = options.user.map(|user| (user.uid, user.gid, user.groups.to_vec()));
     let none = signal::set_of(&[])?;
     let prepare = move || {
         for fd in &inherit {
@@ -82,13 +101,29 @@ pub fn spawn(command: &mut Command, options: &SpawnOptions<'_>) -> io::Result<Ch
                 return Err(io::Error::last_os_error());
             }
         }
+        if own_group {
+            // SAFETY: no pointers.
+            crate::syscall::check(unsafe { libc::setpgid(0, 0) })?;
+        }
+        if let Some(mask) = file_mask {
+            // SAFETY: no pointers; cannot fail.
+            unsafe { libc::umask(mask as libc::mode_t) };
+        }
+        if let Some((uid, gid, groups)) = &user {
+            // SAFETY: the pointer is to `groups.len()` ids; the others have none.
+            unsafe {
+                crate::syscall::check(libc::setgroups(groups.len(), groups.as_ptr()))?;
+                crate::syscall::check(libc::setgid(*gid))?;
+                crate::syscall::check(libc::setuid(*uid))?;
+            }
+        }
         // SAFETY: the pointers are to an initialised sigset_t and, allowed for the old mask, null.
         match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &none, ptr::null_mut()) } {
             0 => Ok(()),
             code => Err(io::Error::from_raw_os_error(code)),
         }
     };
-    // SAFETY: between fork and exec `prepare` makes only async-signal-safe calls (fcntl, prctl, pthread_sigmask) and does
+    // SAFETY: between fork and exec `prepare` makes only async-signal-safe calls (system calls, and pthread_sigmask) and does
     // not allocate: iterating a Vec reads, and an io::Error of an errno is a plain value.
     unsafe { command.pre_exec(prepare) };
     let inner = command.spawn()?;

@@ -28,16 +28,20 @@
 //! - **Deadlines are never early** on the coarse clock.
 
 mod address;
+mod alarm;
 pub mod buffer;
 pub mod child;
 mod clock;
 mod datagram;
 mod executor;
+pub mod inotify;
 mod listener;
 mod pipe;
 pub mod process;
+pub mod raw;
 mod reactor;
 mod remote;
+pub mod scheduling;
 pub mod signal;
 mod slab;
 mod source;
@@ -46,9 +50,11 @@ mod syscall;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod watch;
 mod wheel;
 
 pub use address::SockAddr;
+pub use alarm::{Alarm, boot_time};
 pub use buffer::Buffer;
 pub use clock::{now, wall};
 pub use datagram::Datagram;
@@ -59,3 +65,4 @@ pub use reactor::{Settings, run, turn};
 pub use remote::{Gone, Remote, remote};
 pub use stream::{ConnectOptions, KeepAlive, Stream};
 pub use timer::{Expired, Timer, sleep_until, timeout_at};
+pub use watch::Watch;

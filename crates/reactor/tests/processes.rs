@@ -104,7 +104,11 @@ fn children_inherit() {
         let number = theirs.as_raw_fd();
         let script =
             format!("grep SigBlk /proc/self/status >&{number}; kill -TERM $$; echo still here >&{number}");
-        let options = SpawnOptions { inherit: &[theirs.as_fd()], death_signal: Some(SIGKILL) };
+        let options = SpawnOptions {
+            inherit: &[theirs.as_fd()],
+            death_signal: Some(SIGKILL),
+            ..SpawnOptions::default()
+        };
         let mut child = child::spawn(Command::new("sh").args(["-c", &script]), &options).unwrap();
         assert_eq!(child.exited().await.unwrap().signal(), Some(SIGTERM));
         drop(theirs);
@@ -117,7 +121,7 @@ fn children_inherit() {
 fn a_dropped_child() {
     on_reactor(async {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
-        let options = SpawnOptions { inherit: &[theirs.as_fd()], death_signal: None };
+        let options = SpawnOptions { inherit: &[theirs.as_fd()], ..SpawnOptions::default() };
         let child = child::spawn(Command::new("cat").stdin(Stdio::piped()), &options).unwrap();
         drop(theirs);
         let watch = Process::open(child.pid()).unwrap();

@@ -15,6 +15,7 @@
 pub mod case;
 pub mod corpus;
 pub mod escape;
+pub mod lab;
 pub mod lane;
 pub mod message;
 pub mod normal;

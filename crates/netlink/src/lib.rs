@@ -1,0 +1,49 @@
+//! The kernel's tables of the network: links, addresses, routes, rules, nftables, processes, by netlink.
+//!
+//! What is to be asked is a value, an [`Operation`], made by the functions of the modules: [`link`], [`address`],
+//! [`route`], [`rule`], [`generic`]. A [`Client`] runs it and waits; an [`AsyncClient`] does the same on the reactor. A
+//! [`Monitor`] tells everything there is and then everything that changes.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), netlink::Error> {
+//! use netlink::{Client, Protocol, Prefix, address::{self, Address}, link};
+//! let mut client = Client::open(Protocol::Route)?;
+//! let links = client.run(link::list())?;
+//! let eth0 = links.iter().find(|link| link.name == "eth0").map_or(0, |link| link.index);
+//! let vip = Address::new(eth0, Prefix::new([192, 0, 2, 10].into(), 24));
+//! client.run(address::add(&vip))?;
+//! # Ok(()) }
+//! ```
+//!
+//! Bytes are read and written without a socket (`attribute`, `message`, `exchange`): no bytes whatever make them panic.
+
+pub mod address;
+mod async_client;
+pub mod attribute;
+mod client;
+pub mod devconf;
+mod error;
+mod exchange;
+mod feed;
+pub mod generic;
+pub mod link;
+mod message;
+mod monitor;
+mod namespace;
+mod operation;
+mod prefix;
+mod process_events;
+pub mod route;
+pub mod rule;
+mod socket;
+
+pub use async_client::AsyncClient;
+pub use client::Client;
+pub use error::{Error, Malformed, Refusal};
+pub use feed::{Change, Event, Interests};
+pub use message::{Message, Messages};
+pub use monitor::Monitor;
+pub use namespace::Namespace;
+pub use operation::{Operation, Protocol};
+pub use prefix::{Family, Prefix};
+pub use process_events::{ProcessEvent, ProcessEvents, ProcessInterests};

@@ -1,0 +1,152 @@
+//! Named pipes that get a line for each event (`notify_fifo`, `vrrp_notify_fifo`).
+
+use crate::log::Log;
+use crate::script::{Program, Programs, Run};
+use keepalived_conf::model;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, chown, mkfifo};
+use reactor::scheduling::set_file_mask;
+use std::cell::{Cell, RefCell};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// A pipe, open for writing.
+#[derive(Debug)]
+pub struct Fifo {
+    path: PathBuf,
+    file: File,
+    /// It was made here, and is removed at the end.
+    ours: bool,
+    /// The last line could not be written: the next failure is not news.
+    full: Cell<bool>,
+    lost: Cell<u64>,
+    script: Option<Program>,
+    run: RefCell<Option<reactor::Task<()>>>,
+    pid: Rc<Cell<u32>>,
+    log: Rc<Log>,
+    /// `vrrp notify fifo`, for the log.
+    what: &'static str,
+}
+
+impl Fifo {
+    /// Opens the pipe, making it when it is not there, and starts its script. `None`, with the reason in the log, when
+    /// that is impossible.
+    pub fn open(
+        settings: &model::Fifo,
+        what: &'static str,
+        programs: &Programs<'_>,
+        log: &Rc<Log>,
+    ) -> Option<Self> {
+        let path = settings.path.clone()?;
+        let account = settings.account.as_ref().and_then(|account| programs.accounts().look_up(account));
+        // As keepalived's under its file mask: only its owner can read it.
+        let old = set_file_mask(0o177);
+        let made = mkfifo(&path, Mode::from_bits_truncate(0o644));
+        set_file_mask(old);
+        let ours = match made {
+            Ok(()) => true,
+            Err(Errno::EEXIST) => false,
+            Err(error) => {
+                log.info(format_args!("Unable to create {what} {} - {}", path.display(), error.desc()));
+                return None;
+            }
+        };
+        if let (true, Some(account)) = (ours, account) {
+            let owner = (Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)));
+            if let Err(error) = chown(&path, owner.0, owner.1) {
+                log.info(format_args!("Failed to set uid:gid for {what} - {}", error.desc()));
+            }
+        }
+        // Open for both directions: a reader that is not there yet, or restarts, is no error, and finds the lines.
+        let flags = (OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits();
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&path);
+        let file = file.and_then(|file| {
+            let is_fifo = file.metadata()?.file_type().is_fifo();
+            if is_fifo { Ok(file) } else { Err(std::io::Error::other("it is no FIFO")) }
+        });
+        let file = match file {
+            Ok(file) => file,
+            Err(error) => {
+                log.info(format_args!("Unable to open {what} {} - {error}", path.display()));
+                return None;
+            }
+        };
+        let script = settings.script.as_ref().and_then(|script| {
+            let shown = script.command.first().map_or("", String::as_str);
+            programs.prepare(script, &format!("notify fifo script {shown}"))
+        });
+        let fifo = Self {
+            path,
+            file,
+            ours,
+            full: Cell::new(false),
+            lost: Cell::new(0),
+            script,
+            run: RefCell::new(None),
+            pid: Rc::new(Cell::new(0)),
+            log: log.clone(),
+            what,
+        };
+        fifo.start_script();
+        Some(fifo)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    fn start_script(&self) {
+        let Some(script) = &self.script else { return };
+        let run = match script.start(&[&self.path.to_string_lossy()]) {
+            Ok(run) => run,
+            Err(error) => {
+                self.log.info(format_args!("Unable to run {} script: {error}", self.what));
+                return;
+            }
+        };
+        self.pid.set(run.pid());
+        let (log, what, pid) = (self.log.clone(), self.what, self.pid.clone());
+        *self.run.borrow_mut() = Some(reactor::spawn_task(async move {
+            run.wait().await;
+            pid.set(0);
+            log.info(format_args!("{what} script terminated"));
+        }));
+    }
+
+    /// Writes a line, which ends with a line feed. When the pipe is full because nobody reads, the line is lost, and the
+    /// log says so once.
+    pub fn write(&self, line: &str) {
+        // At most PIPE_BUF bytes: all of it or nothing.
+        match (&self.file).write_all(line.as_bytes()) {
+            Ok(()) => {
+                if self.full.replace(false) {
+                    let lost = self.lost.take();
+                    self.log.info(format_args!("{} is read again, {lost} lines were lost", self.what));
+                }
+            }
+            Err(error) => {
+                self.lost.set(self.lost.get() + 1);
+                if !self.full.replace(true) {
+                    self.log.warning(format_args!("Failed to write to {} - {error}", self.what));
+                }
+            }
+        }
+    }
+
+    /// Ends the script and removes the pipe, if it was made here.
+    pub fn close(self) {
+        if self.pid.get() != 0 {
+            Run::signal_group(self.pid.get(), nix::sys::signal::Signal::SIGTERM);
+        }
+        if self.ours {
+            // Somebody else may have removed it.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}

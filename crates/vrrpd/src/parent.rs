@@ -1,0 +1,360 @@
+//! What the VRRP process tells its parent, so that the parent can stand in for it when it dies by surprise.
+//!
+//! Frames over a stream socketpair: four bytes of length (little endian, of what follows), the version, the kind, the
+//! body. A parent that does not know a version or kind ignores the frame: both ends are the same program, but one of them
+//! may have been replaced on disk between a start and a restart.
+
+use reactor::raw::{Family, Outbox, RawSocket, Target};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The version of the frames.
+pub const VERSION: u8 = 1;
+
+/// The longest frame: a virtual router with 255 IPv6 addresses and as many routes stays far below.
+pub const MAX_FRAME: usize = 1 << 20;
+
+/// What the VRRP process says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// It has read its configuration, opened its sockets and runs.
+    Ready,
+    /// It is Master of a virtual router, and this is what to do if it dies; replaces what it said of the router before.
+    Holds(Hold),
+    /// It is Master of that virtual router no longer, and has cleaned up after itself.
+    Releases(u32),
+    /// It is about to end, having cleaned up: nobody need stand in.
+    Ending,
+}
+
+/// What is needed to stand in for a virtual router.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hold {
+    /// A number that stays the same as long as the process runs.
+    pub router: u32,
+    /// The instance's name, for the log.
+    pub name: String,
+    /// Advertisements of priority 0, ready to be sent.
+    pub farewells: Vec<Farewell>,
+    /// Netlink requests (whole messages of the route family) that take back addresses, routes and rules, in this order.
+    pub undo: Vec<Vec<u8>>,
+}
+
+/// A packet to be sent once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// Out of the interface of this index.
+    pub interface: u32,
+    /// From whom (IPv6; of IPv4 the header says it).
+    pub source: IpAddr,
+    /// To whom.
+    pub destination: IpAddr,
+    /// Its hop limit (IPv6; of IPv4 the header says it).
+    pub hop_limit: u8,
+    /// With the IP header for IPv4, without for IPv6.
+    pub bytes: Vec<u8>,
+}
+
+impl Report {
+    /// Appends the report as a frame.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend([0; 4]);
+        out.push(VERSION);
+        match self {
+            Self::Ready => out.push(1),
+            Self::Holds(hold) => {
+                out.push(2);
+                hold.encode(out);
+            }
+            Self::Releases(router) => {
+                out.push(3);
+                out.extend(router.to_le_bytes());
+            }
+            Self::Ending => out.push(4),
+        }
+        let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX).to_le_bytes();
+        if let Some(place) = out.get_mut(start..start + 4) {
+            place.copy_from_slice(&length);
+        }
+    }
+
+    /// Takes the first frame of `bytes`, if it is whole: how long it is, and what it says, unless it is not understood.
+    ///
+    /// # Errors
+    /// When it cannot be a frame.
+    pub fn decode(bytes: &[u8]) -> io::Result<Option<(usize, Option<Self>)>> {
+        let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_le_bytes(*length) as usize;
+        if !(2..=MAX_FRAME).contains(&length) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame of impossible length"));
+        }
+        let Some(frame) = rest.get(..length) else { return Ok(None) };
+        Ok(Some((length + 4, Self::decode_frame(frame))))
+    }
+
+    fn decode_frame(frame: &[u8]) -> Option<Self> {
+        let (&[version, kind], body) = frame.split_first_chunk()?;
+        let mut body = Reader(body);
+        let report = match (version, kind) {
+            (VERSION, 1) => Self::Ready,
+            (VERSION, 2) => Self::Holds(Hold::decode(&mut body)?),
+            (VERSION, 3) => Self::Releases(body.number()?),
+            (VERSION, 4) => Self::Ending,
+            _ => return None,
+        };
+        body.0.is_empty().then_some(report)
+    }
+}
+
+impl Hold {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(self.router.to_le_bytes());
+        put_bytes(out, self.name.as_bytes());
+        out.extend((self.farewells.len() as u32).to_le_bytes());
+        for farewell in &self.farewells {
+            out.extend(farewell.interface.to_le_bytes());
+            put_address(out, farewell.source);
+            put_address(out, farewell.destination);
+            out.push(farewell.hop_limit);
+            put_bytes(out, &farewell.bytes);
+        }
+        out.extend((self.undo.len() as u32).to_le_bytes());
+        for request in &self.undo {
+            put_bytes(out, request);
+        }
+    }
+
+    fn decode(body: &mut Reader<'_>) -> Option<Self> {
+        let router = body.number()?;
+        let name = String::from_utf8(body.bytes()?.to_vec()).ok()?;
+        let mut farewells = Vec::new();
+        for _ in 0..body.number()? {
+            farewells.push(Farewell {
+                interface: body.number()?,
+                source: body.address()?,
+                destination: body.address()?,
+                hop_limit: body.byte()?,
+                bytes: body.bytes()?.to_vec(),
+            });
+        }
+        let mut undo = Vec::new();
+        for _ in 0..body.number()? {
+            undo.push(body.bytes()?.to_vec());
+        }
+        Some(Self { router, name, farewells, undo })
+    }
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend((bytes.len() as u32).to_le_bytes());
+    out.extend(bytes);
+}
+
+fn put_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            out.push(4);
+            out.extend(address.octets());
+        }
+        IpAddr::V6(address) => {
+            out.push(6);
+            out.extend(address.octets());
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*array)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.number()? as usize;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn address(&mut self) -> Option<IpAddr> {
+        match self.byte()? {
+            4 => self.array::<4>().map(|octets| IpAddr::V4(Ipv4Addr::from(octets))),
+            6 => self.array::<16>().map(|octets| IpAddr::V6(Ipv6Addr::from(octets))),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps the reports of a VRRP process, and does what is to be done when it dies without having said that it ends.
+#[derive(Debug, Default)]
+pub struct StandIn {
+    buffer: Vec<u8>,
+    holds: Vec<Hold>,
+    ready: bool,
+}
+
+impl StandIn {
+    /// For a process that was just started.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes bytes that came over the socketpair.
+    ///
+    /// # Errors
+    /// When they are no frames; the connection is of no use any more then.
+    pub fn receive(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.buffer.extend(bytes);
+        let mut at = 0;
+        while let Some((length, report)) = Report::decode(self.buffer.get(at..).unwrap_or_default())? {
+            at += length;
+            match report {
+                None => {}
+                Some(Report::Ready) => self.ready = true,
+                Some(Report::Holds(hold)) => {
+                    self.holds.retain(|old| old.router != hold.router);
+                    self.holds.push(hold);
+                }
+                Some(Report::Releases(router)) => self.holds.retain(|old| old.router != router),
+                Some(Report::Ending) => self.holds.clear(),
+            }
+        }
+        self.buffer.drain(..at);
+        Ok(())
+    }
+
+    /// Whether the process has said that it runs.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// What the process holds.
+    pub fn holds(&self) -> &[Hold] {
+        &self.holds
+    }
+
+    /// Sends the advertisements of priority 0 for everything that is held, in one go per family. The requests that take
+    /// back addresses come afterwards: see [`Hold::undo`].
+    ///
+    /// Returns what went wrong, packet by packet; the others were sent all the same.
+    pub fn say_farewell(&self) -> Vec<io::Error> {
+        let mut errors = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            let mut outbox = Outbox::new();
+            for farewell in self.holds.iter().flat_map(|hold| &hold.farewells) {
+                if farewell.destination.is_ipv4() != (family == Family::V4) {
+                    continue;
+                }
+                let target = Target::Ip {
+                    destination: farewell.destination,
+                    source: farewell.source,
+                    interface: farewell.interface,
+                    hop_limit: Some(farewell.hop_limit),
+                };
+                outbox.push(target, |out| out.extend(&farewell.bytes));
+            }
+            if outbox.is_empty() {
+                continue;
+            }
+            match RawSocket::sender(family, 112) {
+                Ok(socket) => outbox.flush(&socket, |_, _, error| errors.push(error)),
+                Err(error) => errors.push(error),
+            }
+        }
+        errors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold() -> Hold {
+        Hold {
+            router: 7,
+            name: "VI_1".to_owned(),
+            farewells: vec![
+                Farewell {
+                    interface: 2,
+                    source: "10.0.0.1".parse().unwrap(),
+                    destination: "224.0.0.18".parse().unwrap(),
+                    hop_limit: 255,
+                    bytes: vec![0x45, 0xc0],
+                },
+                Farewell {
+                    interface: 3,
+                    source: "fe80::1".parse().unwrap(),
+                    destination: "ff02::12".parse().unwrap(),
+                    hop_limit: 255,
+                    bytes: vec![0x31],
+                },
+            ],
+            undo: vec![vec![1, 2, 3], vec![]],
+        }
+    }
+
+    #[test]
+    fn reports_survive_the_way_in_pieces_of_any_size() {
+        let reports = [Report::Ready, Report::Holds(hold()), Report::Releases(9), Report::Ending];
+        let mut bytes = Vec::new();
+        for report in &reports {
+            report.encode(&mut bytes);
+        }
+        for size in 1..bytes.len() {
+            let (mut buffer, mut got) = (Vec::new(), Vec::new());
+            for piece in bytes.chunks(size) {
+                buffer.extend(piece);
+                while let Some((length, report)) = Report::decode(&buffer).unwrap() {
+                    got.push(report.unwrap());
+                    buffer.drain(..length);
+                }
+            }
+            assert_eq!(got, reports);
+        }
+    }
+
+    #[test]
+    fn cut_or_changed_bodies_are_not_understood() {
+        let mut whole = Vec::new();
+        Report::Holds(hold()).encode(&mut whole);
+        for cut in 6..whole.len() {
+            let mut bytes = whole[..cut].to_vec();
+            let length = (cut as u32 - 4).to_le_bytes();
+            bytes[..4].copy_from_slice(&length);
+            assert_eq!(Report::decode(&bytes).unwrap(), Some((cut, None)), "cut at {cut}");
+        }
+        assert_eq!(Report::decode(&[2, 0, 0, 0, 99, 1]).unwrap(), Some((6, None)));
+        assert!(Report::decode(&[1, 0, 0, 0, 1]).is_err());
+        assert!(Report::decode(&[255, 255, 255, 255]).is_err());
+    }
+
+    #[test]
+    fn the_stand_in_forgets_what_was_released() {
+        let mut stand_in = StandIn::new();
+        let mut bytes = Vec::new();
+        Report::Ready.encode(&mut bytes);
+        Report::Holds(hold()).encode(&mut bytes);
+        Report::Holds(Hold { router: 8, ..Hold::default() }).encode(&mut bytes);
+        Report::Holds(Hold { router: 7, ..hold() }).encode(&mut bytes);
+        Report::Releases(8).encode(&mut bytes);
+        stand_in.receive(&bytes).unwrap();
+        assert!(stand_in.is_ready());
+        assert_eq!(stand_in.holds(), [hold()]);
+        bytes.clear();
+        Report::Ending.encode(&mut bytes);
+        stand_in.receive(&bytes).unwrap();
+        assert!(stand_in.holds().is_empty());
+    }
+}
