@@ -1,7 +1,7 @@
 //! The kernel's tables of the network: links, addresses, routes, rules, nftables, processes, by netlink.
 //!
 //! What is to be asked is a value, an [`Operation`], made by the functions of the modules: [`link`], [`address`],
-//! [`route`], [`rule`], [`generic`]. A [`Client`] runs it and waits; an [`AsyncClient`] does the same on the reactor. A
+//! [`route`], [`rule`], [`nftables`], [`generic`]. A [`Client`] runs it and waits; an [`AsyncClient`] does the same on the reactor. A
 //! [`Monitor`] tells everything there is and then everything that changes.
 //!
 //! ```no_run
@@ -25,22 +25,31 @@ pub mod devconf;
 mod error;
 mod exchange;
 mod feed;
+mod firewall;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod generic;
 pub mod link;
 mod message;
 mod monitor;
 mod namespace;
+pub mod nftables;
 mod operation;
 mod prefix;
 mod process_events;
 pub mod route;
 pub mod rule;
+pub mod setting;
 mod socket;
+#[cfg(test)]
+mod tests;
+pub mod vmac;
 
 pub use async_client::AsyncClient;
 pub use client::Client;
 pub use error::{Error, Malformed, Refusal};
 pub use feed::{Change, Event, Interests};
+pub use firewall::{Firewall, Installed, OnLink};
 pub use message::{Message, Messages};
 pub use monitor::Monitor;
 pub use namespace::Namespace;

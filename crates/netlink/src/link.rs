@@ -508,7 +508,8 @@ pub enum Upper {
     },
 }
 
-/// A link to be made on top of another. It is down until it is set up.
+/// A link to be made on top of another. It is down until it is set up; how it gets its
+/// link-local address can be set in between ([`set_address_generation`]), but not at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewLink {
     /// Its name, 1–15 bytes.
@@ -519,8 +520,6 @@ pub struct NewLink {
     pub upper: Upper,
     /// Its hardware address; the kernel makes one up otherwise (ipvlans share that of the link below).
     pub address: Option<HardwareAddress>,
-    /// How it gets its link-local address, when not as usual.
-    pub address_generation: Option<AddressGeneration>,
     /// The bridge or VRF it is to belong to.
     pub master: Option<u32>,
 }
@@ -552,20 +551,9 @@ pub fn create(link: &NewLink) -> Operation<()> {
     if let Some(master) = link.master {
         body.u32(IFLA_MASTER, master);
     }
-    if let Some(mode) = link.address_generation {
-        generation(&mut body, mode);
-    }
     Operation::new(Protocol::Route, "making a link", nothing)
         .message(libc::RTM_NEWLINK, CREATE | libc::NLM_F_ACK as u16, body)
         .refuse(wrong_name(&link.name))
-}
-
-fn generation(body: &mut Writer, mode: AddressGeneration) {
-    body.nest(IFLA_AF_SPEC, |families| {
-        families.nest(libc::AF_INET6 as u16, |family| {
-            family.u8(IFLA_INET6_ADDR_GEN_MODE, mode.number());
-        });
-    });
 }
 
 /// Removes a link.
@@ -607,7 +595,11 @@ pub fn set_master(index: u32, master: Option<u32>) -> Operation<()> {
 /// Sets how a link gets its link-local address; before it is set up.
 pub fn set_address_generation(index: u32, mode: AddressGeneration) -> Operation<()> {
     let mut body = header(index, 0, 0);
-    generation(&mut body, mode);
+    body.nest(IFLA_AF_SPEC, |families| {
+        families.nest(libc::AF_INET6 as u16, |family| {
+            family.u8(IFLA_INET6_ADDR_GEN_MODE, mode.number());
+        });
+    });
     change("setting how a link makes its link-local address", body)
 }
 

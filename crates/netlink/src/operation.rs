@@ -89,3 +89,42 @@ impl<T> Operation<T> {
 pub(crate) fn nothing(_: &mut (), _: u16, _: &[u8]) -> Result<(), Malformed> {
     Ok(())
 }
+
+impl Operation<()> {
+    /// The operation as bytes, for another process of this program to run ([`decode`](Self::decode)); `None` when no client
+    /// would run it.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        if self.invalid.is_some() {
+            return None;
+        }
+        let mut out = vec![self.protocol.number() as u8];
+        for part in &self.parts {
+            let body = part.body.as_ref()?;
+            out.extend(part.kind.to_le_bytes());
+            out.extend(part.flags.to_le_bytes());
+            out.extend((body.len() as u32).to_le_bytes());
+            out.extend(body);
+        }
+        Some(out)
+    }
+
+    /// What [`encode`](Self::encode) made; `None` when it is not that.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (protocol, mut rest) = bytes.split_first()?;
+        let protocol = [Protocol::Route, Protocol::Netfilter, Protocol::Generic]
+            .into_iter()
+            .find(|known| known.number() == i32::from(*protocol))?;
+        let mut operation = Self::new(protocol, "an operation of another process", nothing);
+        while !rest.is_empty() {
+            let (&[k0, k1, f0, f1, l0, l1, l2, l3], after) = rest.split_first_chunk::<8>()?;
+            let (body, after) = after.split_at_checked(u32::from_le_bytes([l0, l1, l2, l3]) as usize)?;
+            rest = after;
+            operation.parts.push(Part {
+                kind: u16::from_le_bytes([k0, k1]),
+                flags: u16::from_le_bytes([f0, f1]),
+                body: Some(body.to_vec()),
+            });
+        }
+        Some(operation)
+    }
+}

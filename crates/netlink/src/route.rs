@@ -228,7 +228,7 @@ impl Route {
         route.tos = tos;
         let mut only = NextHop::read_flags(flags);
         let mut ways = Vec::new();
-        let mut encapsulation = None;
+        let (mut encapsulation, mut encapsulation_kind) = (None, 0);
         for attribute in Attributes::new(attributes) {
             let attribute = attribute?;
             match attribute.kind {
@@ -244,7 +244,7 @@ impl Route {
                 RTA_FLOW => route.realms = Some(attribute.u32()?),
                 RTA_TABLE => route.table = attribute.u32()?,
                 RTA_PREF => route.preference = Some(Preference::from_number(attribute.u8()?)),
-                RTA_ENCAP_TYPE => only.encapsulation_kind = attribute.u16()?,
+                RTA_ENCAP_TYPE => encapsulation_kind = attribute.u16()?,
                 RTA_ENCAP => encapsulation = Some(attribute),
                 RTA_CACHEINFO => {
                     let expires = attribute.payload.get(8..).and_then(|bytes| bytes.first_chunk::<4>());
@@ -259,7 +259,7 @@ impl Route {
             }
         }
         if let Some(attribute) = encapsulation {
-            only.encapsulation = Some(Encapsulation::decode(only.encapsulation_kind, attribute.payload)?);
+            only.encapsulation = Some(Encapsulation::decode(encapsulation_kind, attribute.payload)?);
         }
         if route.destination.family() != family {
             return Err(Malformed("a route's destination is of another family than its message"));

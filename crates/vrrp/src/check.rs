@@ -162,11 +162,10 @@ fn authenticate(
             if ah.spi() != header.source().octets() {
                 return Err(Bad::AhSpi);
             }
-            if ah.sequence() <= instance.sequence {
-                return Err(Bad::AhSequence { sequence: ah.sequence(), last: instance.sequence });
+            let last = instance.sequence.number;
+            if !instance.sequence.receive(ah.spi(), ah.sequence()) {
+                return Err(Bad::AhSequence { sequence: ah.sequence(), last });
             }
-            instance.sequence = ah.sequence();
-            instance.cycled = false;
             Ok(())
         }
     }

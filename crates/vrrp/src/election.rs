@@ -12,7 +12,7 @@ use crate::transmit::source_of;
 use core::time::Duration;
 use ek_time::Instant;
 use wire::Family;
-use wire::vrrp::{RESIGN, Version};
+use wire::vrrp::{OWNER, RESIGN, Version};
 
 impl Router {
     /// RFC 9568 6.4.1, Initialize; and keepalived's order: what cannot run says so first, then groups, then routers.
@@ -75,7 +75,12 @@ impl Router {
                     self.leave_master(now, id, State::Backup, false, Cause::Paused { pause, from: None });
                     self.after_leaving(now, id);
                 } else {
+                    // After so long a pause another router may have taken over and be gone again.
+                    let paused = pause + interval(router) >= instance.others_wait(router, OWNER - 1);
                     self.master_tick(now, id);
+                    if paused {
+                        self.announce_lower(now, id, true);
+                    }
                 }
             }
             State::Init | State::Fault => {}
@@ -122,9 +127,7 @@ impl Router {
             self.arm_down(now, id);
             return;
         }
-        if core::mem::take(&mut instance.cycled) {
-            instance.sequence = 0;
-        }
+        instance.sequence.restart();
         let from = core::mem::replace(&mut instance.state, State::Master);
         let priority = instance.effective;
         instance.since = now;

@@ -67,13 +67,12 @@ pub(crate) struct Instance {
     pub(crate) cause: Cause,
     /// A good advert of another Master was last heard.
     pub(crate) heard: Instant,
+    /// From whom, with which IPv4 identification, and when.
+    pub(crate) last: Option<(IpAddr, u16, Instant)>,
     pub(crate) faults: u32,
     pub(crate) waiting: u32,
     pub(crate) reason: Option<FaultReason>,
-    /// The sequence number of the authentication header, last sent or received.
-    pub(crate) sequence: u32,
-    /// It has come to its end.
-    pub(crate) cycled: bool,
+    pub(crate) sequence: Sequence,
     pub(crate) ip_id: u16,
     /// A unicast peer uses the old checksum.
     pub(crate) old_checksum: bool,
@@ -83,6 +82,59 @@ pub(crate) struct Instance {
     pub(crate) counters: Counters,
     bad: [Limit; Bad::KINDS],
     noise: [Limit; NOISES],
+}
+
+/// How many senders may have used one sequence number.
+const SENDERS: usize = 8;
+
+/// The sequence number of the authentication header. keepalived's routers share one: each goes on from the highest it has
+/// sent or heard. Two that become Master together send the same number, and have to hear each other; so a number counts as
+/// seen for each sender by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sequence {
+    /// Last sent or received.
+    pub(crate) number: u32,
+    /// It has come to its end, and starts again when this router becomes Master.
+    pub(crate) cycled: bool,
+    senders: [Option<[u8; 4]>; SENDERS],
+}
+
+impl Sequence {
+    /// A number was received. Returns false when this sender's was seen before.
+    pub(crate) fn receive(&mut self, sender: [u8; 4], number: u32) -> bool {
+        if number > self.number {
+            self.senders = [None; SENDERS];
+            self.number = number;
+        } else if number < self.number || self.senders.contains(&Some(sender)) {
+            return false;
+        }
+        let Some(free) = self.senders.iter_mut().find(|place| place.is_none()) else { return false };
+        *free = Some(sender);
+        self.cycled = false;
+        true
+    }
+
+    /// An advert is sent.
+    pub(crate) fn advance(&mut self) {
+        if self.number > wire::ah::LAST_SEQUENCE {
+            self.cycled = true;
+        } else {
+            self.set(self.number + 1);
+        }
+    }
+
+    /// Goes on from another number.
+    pub(crate) fn set(&mut self, number: u32) {
+        self.number = number;
+        self.senders = [None; SENDERS];
+    }
+
+    /// This router becomes Master: after the end comes the start.
+    pub(crate) fn restart(&mut self) {
+        if core::mem::take(&mut self.cycled) {
+            self.set(0);
+        }
+    }
 }
 
 /// One address of a virtual router at run time.
@@ -118,11 +170,11 @@ impl Instance {
             since: now,
             cause: Cause::Start,
             heard: now,
+            last: None,
             faults: 0,
             waiting: 0,
             reason: None,
-            sequence: 0,
-            cycled: false,
+            sequence: Sequence::default(),
             ip_id: 0,
             old_checksum: false,
             refresh_at: None,
@@ -158,6 +210,19 @@ impl Instance {
     /// How long another router of this priority would wait for us before it takes over.
     pub(crate) fn others_wait(&self, router: &VirtualRouter, priority: u8) -> Duration {
         interval(router) * u32::from(router.down_timer_adverts.max(1)) + self.skew(router, priority)
+    }
+
+    /// Whether the sender of an advert has been Master all the time since it was last heard, as far as one can tell: the
+    /// identification of its datagrams has gone on as it would. One that started, or did not advertise, has not.
+    pub(crate) fn advertised_all_along(&self, now: Instant, from: IpAddr, id: Option<u16>) -> bool {
+        let Some(id) = id.filter(|id| *id != 0) else { return true };
+        match self.last.filter(|(last, ..)| *last == from) {
+            None => id > 2,
+            Some((_, last, at)) => {
+                let missed = now.since(at).as_nanos() / self.master_interval.as_nanos().max(1);
+                id > 2 && u128::from(id.wrapping_sub(last)) * 2 >= missed
+            }
+        }
     }
 
     pub(crate) fn limit_bad(&mut self, now: Instant, bad: &Bad) -> Option<u64> {

@@ -27,6 +27,8 @@ struct Heard {
     interval: Option<Duration>,
     /// The sequence number of its authentication header.
     sequence: Option<u32>,
+    /// IPv4: the identification of its datagram.
+    id: Option<u16>,
 }
 
 impl Router {
@@ -78,6 +80,7 @@ impl Router {
                 .then(|| Duration::from_millis(u64::from(parsed.packet.centiseconds()) * 10))
                 .filter(|interval| !interval.is_zero()),
             sequence: parsed.ah.map(|ah| ah.sequence()),
+            id: parsed.header.map(|header| header.id()),
         };
         if effects.old_checksum {
             instance.old_checksum = true;
@@ -86,6 +89,9 @@ impl Router {
         match state {
             State::Backup => self.backup_hears(now, id, heard),
             _ => self.master_hears(now, id, heard),
+        }
+        if let Some(instance) = self.instances.get_mut(id.index()) {
+            instance.last = Some((heard.from, heard.id.unwrap_or(0), now));
         }
     }
 
@@ -167,6 +173,8 @@ impl Router {
         if heard.priority == RESIGN {
             self.send_now(now, id);
             self.say_limited(now, id, Noise::HeardZero, What::MasterHeardZero);
+            // There was another Master, and hosts may have been told its hardware address.
+            self.announce_lower(now, id, true);
             return;
         }
         // How long this host stood still: timers run only after packets.
@@ -202,7 +210,13 @@ impl Router {
             }
             return;
         }
-        if self.pair(id).is_some_and(|(router, _)| router.higher_prio_send_advert) {
+        // A better Master that has advertised all along, and does not answer an advert of ours, does not know of us, nor
+        // that hosts have been told our address; unless it hears us once.
+        let Some((router, instance)) = self.pair(id) else { return };
+        let own = interval(router);
+        let answer = now.since(deadline - own) < own / 8;
+        let split = !answer && !paused && instance.advertised_all_along(now, heard.from, heard.id);
+        if split || router.higher_prio_send_advert {
             self.send_now(now, id);
         }
         let (what, cause) = if heard.priority > effective {
@@ -238,8 +252,8 @@ impl Router {
             instance.counters.split_brains += 1;
         }
         if let Some(sequence) = heard.sequence {
-            instance.sequence = sequence.saturating_add(1);
-            instance.cycled = false;
+            instance.sequence.set(sequence.saturating_add(1));
+            instance.sequence.cycled = false;
         }
         self.say_limited(
             now,
@@ -280,7 +294,7 @@ impl Router {
         }
         instance.master = Some((heard.from, heard.priority));
         if matches!(router.authentication, Authentication::Ah(_)) {
-            instance.cycled = false;
+            instance.sequence.cycled = false;
         }
         if let Some((from, to)) = updated {
             self.say(id, What::IntervalUpdated { from, to, new_master: true });

@@ -187,10 +187,10 @@ impl Router {
         for id in self.ids() {
             self.take_down(id, false);
         }
-        for (position, group) in self.groups.iter().enumerate() {
+        for (position, group) in self.groups.iter_mut().enumerate() {
             self.actions.push_back(Action::Notify(Notification::Gone {
                 subject: Subject::Group(GroupId::at(position)),
-                from: group.state,
+                from: core::mem::take(&mut group.state),
                 priority: 0,
                 deleted: false,
             }));
@@ -345,8 +345,8 @@ impl Router {
 
     /// Resigns if Master, takes the addresses away and says that the router is gone.
     pub(crate) fn take_down(&mut self, id: RouterId, deleted: bool) {
-        let Some(instance) = self.instances.get(id.index()) else { return };
-        let (from, priority) = (instance.state, instance.effective);
+        let Some(instance) = self.instances.get_mut(id.index()) else { return };
+        let (from, priority) = (core::mem::take(&mut instance.state), instance.effective);
         if from == State::Master {
             self.resign(id);
         }

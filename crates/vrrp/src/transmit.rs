@@ -65,7 +65,8 @@ impl Router {
         }
         let mut instance = instance.clone();
         number(router, &mut instance);
-        instance.sequence = instance.sequence.saturating_add(1 << 16).min(ah::LAST_SEQUENCE);
+        let ahead = instance.sequence.number.saturating_add(1 << 16);
+        instance.sequence.set(ahead.min(ah::LAST_SEQUENCE));
         for_each_destination(&self.config, router, |destination| {
             let bytes = Vec::new();
             adverts.push(write(&self.config, router, &instance, id, source, destination, RESIGN, bytes));
@@ -109,11 +110,7 @@ fn number(router: &VirtualRouter, instance: &mut Instance) {
     // The kernel would replace an identification of zero.
     instance.ip_id = instance.ip_id.checked_add(1).unwrap_or(1);
     if matches!(router.authentication, Authentication::Ah(_)) {
-        if instance.sequence > ah::LAST_SEQUENCE {
-            instance.cycled = true;
-        } else {
-            instance.sequence += 1;
-        }
+        instance.sequence.advance();
     }
 }
 
@@ -190,7 +187,7 @@ fn encode_v4(
     let protocol = if key.is_some() { PROTOCOL_AH } else { PROTOCOL_VRRP };
     ipv4::Header { id: instance.ip_id, ttl, protocol, source, destination, payload_len: 0 }.encode(out);
     if key.is_some() {
-        ah::encode(source.octets(), instance.sequence, out);
+        ah::encode(source.octets(), instance.sequence.number, out);
     }
     advert(out);
     let total = u16::try_from(out.len()).unwrap_or(u16::MAX).to_be_bytes();

@@ -107,6 +107,7 @@ impl Interfaces {
             up: interface.is_some_and(|interface| interface.usable),
             source_v4: self.source_v4(link),
             source_v6: self.source_v6(link),
+            virtual_mac: interface.is_some_and(|interface| interface.base.is_some()),
             pace,
         }
     }

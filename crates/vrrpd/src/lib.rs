@@ -1,6 +1,8 @@
 //! The VRRP role: what the core decides, done.
 
 pub mod account;
+pub mod driver;
+pub mod dump;
 pub mod fifo;
 pub mod install;
 pub mod interfaces;
@@ -10,6 +12,11 @@ pub mod mail;
 pub mod mailbox;
 pub mod notify;
 pub mod parent;
+mod run;
 pub mod script;
 pub mod security;
+pub mod sockets;
 pub mod track;
+pub mod vmac;
+
+pub use run::{Exit, Options, Reload, SIGJSON, SIGSTATS_CLEAR, run};

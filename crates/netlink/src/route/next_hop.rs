@@ -34,7 +34,6 @@ pub struct NextHop {
     pub dead: bool,
     /// Its link has no carrier.
     pub link_down: bool,
-    pub(super) encapsulation_kind: u16,
 }
 
 impl Default for NextHop {
@@ -49,7 +48,6 @@ impl Default for NextHop {
             encapsulation: None,
             dead: false,
             link_down: false,
-            encapsulation_kind: 0,
         }
     }
 }
@@ -133,20 +131,20 @@ pub(super) fn read_all(mut rest: &[u8]) -> Result<Vec<NextHop>, Malformed> {
         let mut way = NextHop::read_flags(flags.into());
         way.weight = u16::from(weight) + 1;
         way.link = Some(u32::from_ne_bytes([i0, i1, i2, i3])).filter(|index| *index != 0);
-        let mut encapsulation = None;
+        let (mut encapsulation, mut encapsulation_kind) = (None, 0);
         for attribute in Attributes::new(attributes) {
             let attribute = attribute?;
             match attribute.kind {
                 RTA_GATEWAY => way.via = Some(attribute.ip()?),
                 RTA_VIA => way.via = Some(read_via(attribute.payload)?),
                 RTA_FLOW => way.realms = Some(attribute.u32()?),
-                RTA_ENCAP_TYPE => way.encapsulation_kind = attribute.u16()?,
+                RTA_ENCAP_TYPE => encapsulation_kind = attribute.u16()?,
                 RTA_ENCAP => encapsulation = Some(attribute),
                 _ => {}
             }
         }
         if let Some(attribute) = encapsulation {
-            way.encapsulation = Some(Encapsulation::decode(way.encapsulation_kind, attribute.payload)?);
+            way.encapsulation = Some(Encapsulation::decode(encapsulation_kind, attribute.payload)?);
         }
         ways.push(way);
         rest = rest.get(align(len)..).unwrap_or_default();

@@ -1,12 +1,15 @@
 //! `vrrp_track_process`: how many processes of a kind run.
 
 use super::{Reports, TrackReport};
+use crate::log::Log;
 use ek_time::Instant;
 use keepalived_conf::model::{ParameterMatch, TrackProcess};
-use reactor::{now, sleep_until};
+use netlink::{ProcessEvent, ProcessEvents, ProcessInterests};
+use reactor::{now, sleep_until, timeout_at};
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 use vrrp::TrackState;
 use vrrp::track::process_state;
@@ -121,40 +124,87 @@ impl<K: Copy> ProcessWatch<K> {
     }
 }
 
-/// How often /proc is looked at.
+/// How often /proc is looked at where the kernel tells nothing of processes.
 const PERIOD: Duration = Duration::from_millis(500);
 
 /// Watches processes for ever; dropping the future ends it. The first report of each comes at once.
-pub async fn watch_processes<K: Copy + 'static>(mut watches: Vec<ProcessWatch<K>>, reports: Reports<K>) {
-    let mut known: HashMap<u32, (u64, Seen)> = HashMap::new();
+pub async fn watch_processes<K: Copy + 'static>(
+    mut watches: Vec<ProcessWatch<K>>,
+    reports: Reports<K>,
+    log: Rc<Log>,
+) {
+    let interests = ProcessInterests { fork: true, exec: true, comm: true, exit: true };
+    // Before the first look, so that nothing is missed between the two.
+    let mut events = match ProcessEvents::open(interests) {
+        Ok(events) => Some(events),
+        Err(error) => {
+            log.info(format_args!("No process events ({error}), looking at /proc every {} ms", PERIOD.as_millis()));
+            None
+        }
+    };
+    let mut known = scan();
     loop {
-        scan(&mut known);
         let current = now();
         for watch in &mut watches {
-            let running = known.values().filter(|(_, seen)| seen.is(&watch.settings)).count();
+            let running = known.values().filter(|seen| seen.is(&watch.settings)).count();
             watch.count(current, u32::try_from(running).unwrap_or(u32::MAX), &reports);
         }
         let due = watches.iter().filter_map(|watch| watch.due).min();
-        let next = current + PERIOD;
-        sleep_until(due.map_or(next, |due| due.min(next))).await;
+        match &mut events {
+            Some(stream) => {
+                let next = stream.next();
+                let event = match due {
+                    Some(due) => timeout_at(due, next).await.ok(),
+                    None => Some(next.await),
+                };
+                match event {
+                    None => {}
+                    Some(Ok(event)) => apply(&event, &mut known),
+                    Some(Err(error)) => {
+                        log.info(format_args!("Process events ended ({error}), looking at /proc"));
+                        events = None;
+                        known = scan();
+                    }
+                }
+            }
+            None => {
+                let next = current + PERIOD;
+                sleep_until(due.map_or(next, |due| due.min(next))).await;
+                known = scan();
+            }
+        }
         for watch in &mut watches {
             watch.fire(now(), &reports);
         }
     }
 }
 
-/// Brings what is known of all processes up to date.
-fn scan(known: &mut HashMap<u32, (u64, Seen)>) {
-    let Ok(entries) = fs::read_dir("/proc") else { return };
-    let mut now: HashMap<u32, (u64, Seen)> = HashMap::new();
+fn apply(event: &ProcessEvent, known: &mut HashMap<u32, Seen>) {
+    match event {
+        // A fork is the program of its parent, until it executes another.
+        ProcessEvent::Fork { child: pid, .. } | ProcessEvent::Exec { pid } | ProcessEvent::Comm { pid, .. } => {
+            match Seen::read(&Path::new("/proc").join(pid.to_string())) {
+                Some(seen) => drop(known.insert(*pid, seen)),
+                None => drop(known.remove(pid)),
+            }
+        }
+        ProcessEvent::Exit { pid, .. } => drop(known.remove(pid)),
+        ProcessEvent::Resync => *known = scan(),
+    }
+}
+
+/// All processes there are.
+fn scan() -> HashMap<u32, Seen> {
+    let mut known = HashMap::new();
+    let Ok(entries) = fs::read_dir("/proc") else { return known };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
         if let Some(seen) = Seen::read(&entry.path()) {
-            now.insert(pid, (0, seen));
+            known.insert(pid, seen);
         }
     }
-    *known = now;
+    known
 }
 
 #[cfg(test)]
@@ -236,8 +286,6 @@ mod tests {
 
     #[test]
     fn this_process_is_found() {
-        let mut known = HashMap::new();
-        scan(&mut known);
-        assert!(known.contains_key(&std::process::id()));
+        assert!(scan().contains_key(&std::process::id()));
     }
 }
