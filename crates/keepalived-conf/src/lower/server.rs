@@ -1,0 +1,708 @@
+//! `SSL`, `virtual_server_group`, `virtual_server`.
+
+use super::{Draft, Lower, name_of};
+use crate::code;
+use crate::lower::checker::Timing;
+use crate::model::{
+    Family, Forwarding, GroupEntry, Persistence, Protocol, RealServer, Scheduler, SchedulerFlags, Service,
+    SorryServer, Ssl, Tunnel, TunnelChecksum, VirtualServer, VirtualServerGroup,
+};
+use crate::tree::Node;
+use crate::word::{Line, Word};
+use diag::Span;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// IPVS remembers clients for 31 days at most.
+const MAX_PERSISTENCE: u32 = 31 * 86_400;
+/// When `persistence_timeout` has no value.
+const PERSISTENCE: Duration = Duration::from_secs(360);
+/// Characters of the name of a persistence engine.
+const ENGINE_MAX: usize = 15;
+
+/// A virtual server whose defaults are not settled yet.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerDraft {
+    pub(crate) server: VirtualServer,
+    pub(crate) family: Option<Family>,
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) scheduler: Option<Scheduler>,
+    pub(crate) forwarding: Option<Forwarding>,
+    pub(crate) timing: Timing,
+    pub(crate) inhibit: bool,
+    pub(crate) weight: u16,
+    pub(crate) span: Span,
+}
+
+/// How keepalived's messages name a service: `[10.0.0.1]:tcp:80`, `FWM 3`, or the group's name.
+pub(crate) fn show_service(service: &Service, protocol: Option<Protocol>) -> String {
+    let protocol = match protocol {
+        Some(Protocol::Tcp) => "tcp",
+        Some(Protocol::Udp) => "udp",
+        Some(Protocol::Sctp) => "sctp",
+        None => "none",
+    };
+    match service {
+        Service::Address { address, port } => format!("[{address}]:{protocol}:{port}"),
+        Service::Mark(mark) => format!("FWM {mark}"),
+        Service::Group(name) => format!("[{}]:{protocol}", name.text),
+    }
+}
+
+impl Lower<'_> {
+    pub(crate) fn ssl(&mut self, node: &Node, draft: &mut Draft) {
+        let mut ssl = Ssl::default();
+        for child in &node.body {
+            let (name, slot) = match child.keyword.name {
+                "password" => ("password", None),
+                "ca" => ("cafile", Some(&mut ssl.ca)),
+                "certificate" => ("certfile", Some(&mut ssl.certificate)),
+                _ => ("keyfile", Some(&mut ssl.key)),
+            };
+            let line = &child.line;
+            let taken = slot.as_ref().map_or(ssl.password.is_some(), |slot| slot.is_some());
+            let Some(word) = line.words.get(1) else {
+                self.say(code::MISSING_PARAMETER, line.span, format!("SSL {name} missing"));
+                continue;
+            };
+            match slot {
+                Some(slot) => *slot = Some(PathBuf::from(&word.text)),
+                None => ssl.password = Some(word.text.clone()),
+            }
+            if taken {
+                self.say(code::REPEATED, line.span, format!("SSL {name} already specified - replacing"));
+            }
+        }
+        draft.config.ssl = Some(ssl);
+    }
+
+    pub(crate) fn server_group(&mut self, node: &Node, draft: &mut Draft) {
+        let Some(name) = self.name(&node.line) else { return };
+        let mut group = VirtualServerGroup { name, entries: Vec::new() };
+        for line in &node.values {
+            if let Some(entry) = self.group_entry(line, &group.name.text.clone()) {
+                group.entries.push(entry);
+            }
+        }
+        let label = &group.name.text;
+        if group.entries.is_empty() {
+            let message = format!("virtual server group {label} has no entries - removing");
+            return self.say(code::VIRTUAL_SERVER, node.end, message);
+        }
+        let has = |wanted: Option<Family>| {
+            group.entries.iter().any(|entry| match entry {
+                GroupEntry::Addresses { first, .. } => wanted == Some(Family::of(*first)),
+                GroupEntry::Mark { family, .. } => wanted.is_none() && family.is_none(),
+            })
+        };
+        if has(Some(Family::V4)) && has(Some(Family::V6)) && has(None) {
+            let message = format!(
+                "virtual server group {label} cannot have IPv4, IPv6 and fwmark without family - removing"
+            );
+            return self.say(code::VIRTUAL_SERVER, node.end, message);
+        }
+        draft.config.server_groups.push(group);
+    }
+
+    fn group_entry(&mut self, line: &Line, group: &str) -> Option<GroupEntry> {
+        let first = line.words.first()?;
+        if first.text == "fwmark" {
+            let word = self.word(line, 1)?;
+            let Some(mark) = self.unsigned(word, 0, u32::MAX) else {
+                let message =
+                    format!("({group}): fwmark '{}' must be in [0, 4294967295] - ignoring", word.text);
+                self.say(code::NUMBER, word.span, message);
+                return None;
+            };
+            let family = match line.words.get(2).map(|word| word.text.as_str()) {
+                None => None,
+                Some("inet") => Some(Family::V4),
+                Some("inet6") => Some(Family::V6),
+                Some(other) => {
+                    let message = format!("({group}): fwmark '{mark}' family {other} unknown - ignoring");
+                    self.say(code::CHOICE, line.span, message);
+                    return None;
+                }
+            };
+            return Some(GroupEntry::Mark { mark, family, place: Some(line.span) });
+        }
+        let port_word = line.words.get(1);
+        let port = match port_word {
+            None => Some(0),
+            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
+        };
+        let text = first.text.as_str();
+        let bad = |text: &str| {
+            let port = port_word.map_or_else(String::new, |port| format!("/port/{}", port.text));
+            format!("Invalid virtual server group IP address {text} {port} - skipping")
+        };
+        let Some(port) = port else {
+            self.say(code::ADDRESS, first.span, bad(text));
+            return None;
+        };
+        let place = Some(first.span);
+        let range = match self.address_range(text) {
+            Ok(range) => range,
+            Err(message) => {
+                self.say(code::ADDRESS, first.span, message.unwrap_or_else(|| bad(text)));
+                return None;
+            }
+        };
+        Some(GroupEntry::Addresses { first: range.0, last: range.1, port, place })
+    }
+
+    /// `IP`, `IP-LAST`, `IP-IP` or `IP/LENGTH`; what is wrong when it is known.
+    fn address_range(&self, text: &str) -> Result<(IpAddr, IpAddr), Option<String>> {
+        if let Some((ip, length)) = text.split_once('/') {
+            let first: IpAddr = ip.parse().map_err(|_| None)?;
+            let bits = Family::of(first).bits();
+            let length: u8 = length
+                .parse()
+                .ok()
+                .filter(|length| *length <= bits)
+                .ok_or_else(|| Some(format!("Invalid netmask - {text} - skipping")))?;
+            let host = u32::from(bits - length);
+            let mask = 1_u128.checked_shl(host).map_or(u128::MAX, |one| one - 1);
+            let number = number(first);
+            if number & mask != 0 {
+                return Err(Some(format!("Address mask bits not empty - {text} - skipping")));
+            }
+            return Ok((first, address(number | mask, Family::of(first))));
+        }
+        let Some((ip, end)) = text.split_once('-') else {
+            let only: IpAddr = text.parse().map_err(|_| None)?;
+            return Ok((only, only));
+        };
+        let first: IpAddr = ip.parse().map_err(|_| None)?;
+        let last = match end.parse::<IpAddr>() {
+            Ok(last) if Family::of(last) != Family::of(first) => {
+                return Err(Some(format!("Range address families do not match {text} - skipping")));
+            }
+            Ok(last) => last,
+            Err(_) => {
+                let (radix, most) = if first.is_ipv4() { (10, 0xff) } else { (16, 0xffff) };
+                let part = u128::from_str_radix(end, radix)
+                    .map_err(|_| Some(format!("Invalid range end {text} - skipping")))?;
+                if part > most {
+                    return Err(Some(format!("Virtual server group range '{text}' end '{end}' too large")));
+                }
+                address(number(first) & !most | part, Family::of(first))
+            }
+        };
+        if number(last) < number(first) {
+            return Err(Some(format!(
+                "Address range end is less than address range start - {text} - skipping"
+            )));
+        }
+        Ok((first, last))
+    }
+
+    pub(crate) fn virtual_server(&mut self, node: &Node, draft: &mut Draft) {
+        let Some(mut one) = self.server_head(node) else { return };
+        for child in &node.body {
+            if child.keyword.name == "real_server" {
+                let server = self.real_server(child, &one, draft);
+                one.server.real_servers.extend(server);
+            } else {
+                self.server_line(child, &mut one, draft);
+            }
+        }
+        draft.servers.push(one);
+    }
+
+    fn server_head(&mut self, node: &Node) -> Option<ServerDraft> {
+        let line = &node.line;
+        let first = self.word(line, 1)?;
+        let service = match first.text.as_str() {
+            "group" => Service::Group(name_of(self.word(line, 2)?)),
+            "fwmark" => {
+                let word = self.word(line, 2)?;
+                let Some(mark) = self.unsigned(word, 0, u32::MAX) else {
+                    let message =
+                        format!("virtual server fwmark '{}' must be in [0, 4294967295] - ignoring", word.text);
+                    self.say(code::NUMBER, word.span, message);
+                    return None;
+                };
+                Service::Mark(mark)
+            }
+            text => {
+                let port_word = line.words.get(2);
+                let port = match port_word {
+                    None => Some(0),
+                    Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
+                };
+                match (text.parse::<IpAddr>(), port) {
+                    (Ok(address), Some(port)) => Service::Address { address, port },
+                    _ => {
+                        let (kind, port) =
+                            port_word.map_or(("", String::new()), |port| ("/port", format!("/{}", port.text)));
+                        let message =
+                            format!("Invalid virtual server IP address{kind} {text}{port} - skipping");
+                        self.say(code::ADDRESS, first.span, message);
+                        return None;
+                    }
+                }
+            }
+        };
+        let family = match &service {
+            Service::Address { address, .. } => Some(Family::of(*address)),
+            _ => None,
+        };
+        let server = VirtualServer {
+            service,
+            family: Family::V4,
+            protocol: None,
+            scheduler: Scheduler::default(),
+            flags: SchedulerFlags::default(),
+            forwarding: Forwarding::Nat,
+            persistence: None,
+            delay_loop: Duration::from_secs(60),
+            quorum: 1,
+            hysteresis: 0,
+            quorum_up: None,
+            quorum_down: None,
+            alpha: false,
+            omega: false,
+            ha_suspend: false,
+            virtual_host: None,
+            smtp_alert: None,
+            snmp_name: None,
+            sorry_server: None,
+            real_servers: Vec::new(),
+            place: Some(line.span),
+        };
+        Some(ServerDraft {
+            server,
+            family,
+            protocol: None,
+            scheduler: None,
+            forwarding: None,
+            timing: Timing::default(),
+            inhibit: false,
+            weight: 1,
+            span: line.span,
+        })
+    }
+
+    fn server_line(&mut self, node: &Node, one: &mut ServerDraft, draft: &mut Draft) {
+        let line = &node.line;
+        let name = node.keyword.name;
+        if self.timing(line, name, "virtual server ", &mut one.timing) {
+            return;
+        }
+        let server = &mut one.server;
+        match name {
+            "ip_family" => {
+                let Some(word) = self.word(line, 1) else { return };
+                let family = match word.text.as_str() {
+                    "inet" => Family::V4,
+                    "inet6" => Family::V6,
+                    other => {
+                        return self.say(code::CHOICE, word.span, format!("unknown address family {other}"));
+                    }
+                };
+                if one.family.is_some_and(|known| known != family) {
+                    let message =
+                        format!("Virtual server specified family {} conflicts with server family", word.text);
+                    return self.say(code::VIRTUAL_SERVER, word.span, message);
+                }
+                one.family = Some(family);
+            }
+            "inhibit_on_failure" => {
+                let message = |value: &str| format!("Invalid inhibit_on_failure parameter {value}");
+                one.inhibit = self.switch(line, message).unwrap_or(one.inhibit);
+            }
+            "lb_algo" | "lvs_sched" => {
+                let Some(word) = self.word(line, 1) else { return };
+                let known = Scheduler::ALL.iter().find(|(name, _)| *name == word.text);
+                match known {
+                    Some((_, scheduler)) => one.scheduler = Some(*scheduler),
+                    None => {
+                        let message = format!("Invalid lvs_scheduler '{}' - ignoring", word.text);
+                        self.say(code::CHOICE, word.span, message);
+                    }
+                }
+            }
+            "hashed" => server.flags.hashed = true,
+            "ops" => server.flags.one_packet = true,
+            "flag-1" => server.flags.flag_1 = true,
+            "flag-2" => server.flags.flag_2 = true,
+            "flag-3" => server.flags.flag_3 = true,
+            "sh-port" | "sh-fallback" | "mh-port" | "mh-fallback" => {
+                let wanted = if name.starts_with("sh") { Scheduler::SourceHash } else { Scheduler::MaglevHash };
+                if one.scheduler != Some(wanted) {
+                    let scheduler = wanted.name();
+                    let message = format!("{name} only applies to {scheduler} scheduler - ignoring");
+                    return self.say(code::VIRTUAL_SERVER, line.span, message);
+                }
+                if name.ends_with("port") { server.flags.flag_2 = true } else { server.flags.flag_1 = true }
+            }
+            "lb_kind" | "lvs_method" => {
+                if let Some(forwarding) = self.forwarding(line, "virtual") {
+                    one.forwarding = Some(forwarding);
+                }
+            }
+            "persistence_engine" | "persistence_timeout" | "persistence_granularity" => self.persistence(line, name, one),
+            "protocol" => {
+                let Some(word) = self.word(line, 1) else { return };
+                match word.text.to_ascii_uppercase().as_str() {
+                    "TCP" => one.protocol = Some(Protocol::Tcp),
+                    "UDP" => one.protocol = Some(Protocol::Udp),
+                    "SCTP" => one.protocol = Some(Protocol::Sctp),
+                    _ => self.say(code::CHOICE, word.span, format!("Unknown protocol {} - ignoring", word.text)),
+                }
+            }
+            "ha_suspend" => server.ha_suspend = true,
+            "smtp_alert" => {
+                let message = |value: &str| format!("Invalid virtual_server smtp_alert parameter {value}");
+                server.smtp_alert = self.switch(line, message).or(server.smtp_alert);
+            }
+            "virtualhost" => {
+                server.virtual_host = self.value_or(line, "virtual server virtualhost missing");
+            }
+            "snmp_name" => server.snmp_name = self.value_or(line, "snmp_name missing"),
+            "omega" => server.omega = true,
+            "quorum" => {
+                let Some(word) = self.word(line, 1) else { return };
+                server.quorum = self.unsigned(word, 1, u32::MAX).unwrap_or_else(|| {
+                    let message = format!("Quorum {} must be in [1, 4294967295]. Setting to 1.", word.text);
+                    self.say(code::NUMBER, word.span, message);
+                    1
+                });
+            }
+            "hysteresis" => {
+                let Some(word) = self.word(line, 1) else { return };
+                match self.unsigned(word, 0, u32::MAX) {
+                    Some(weight) => server.hysteresis = weight,
+                    None => {
+                        let message = format!("Hysteresis {} must be in [0, 4294967295] - ignoring", word.text);
+                        self.say(code::NUMBER, word.span, message);
+                    }
+                }
+            }
+            "quorum_up" | "quorum_down" => {
+                let slot = if name == "quorum_up" { &mut server.quorum_up } else { &mut server.quorum_down };
+                if slot.is_some() {
+                    let given = line.words.get(1).map_or("", |word| word.text.as_str());
+                    let group = match &server.service {
+                        Service::Group(name) => name.text.clone(),
+                        _ => "(null)".to_owned(),
+                    };
+                    let message = format!("({group}) {name} script already specified - ignoring {given}");
+                    return self.say(code::REPEATED, line.span, message);
+                }
+                *slot = self.script(line, "quorum");
+                draft.runs_scripts[1] |= slot.is_some();
+            }
+            "sorry_server" => self.sorry_server(line, one),
+            "sorry_server_inhibit" => match &mut server.sorry_server {
+                Some(sorry) => sorry.inhibit = true,
+                None => {
+                    let message = "Ignoring sorry_server inhibit used before or without sorry_server";
+                    self.say(code::VIRTUAL_SERVER, line.span, message);
+                }
+            },
+            "sorry_server_lvs_method" => {
+                let Some(sorry) = &mut server.sorry_server else {
+                    let message = "sorry_server forwarding used without sorry_server";
+                    return self.say(code::VIRTUAL_SERVER, line.span, message);
+                };
+                if let Some(forwarding) = self.forwarding(line, "sorry") {
+                    sorry.forwarding = forwarding;
+                }
+            }
+            "weight" => {
+                let Some(word) = self.word(line, 1) else { return };
+                match self.unsigned(word, 1, 2_147_483_647) {
+                    Some(weight) => one.weight = u16::try_from(weight).unwrap_or(u16::MAX),
+                    None => {
+                        let message = format!("Virtual server weight {} is outside range 1-2147483647", word.text);
+                        self.say(code::NUMBER, word.span, message);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn sorry_server(&mut self, line: &Line, one: &mut ServerDraft) {
+        let Some(word) = self.word(line, 1) else { return };
+        let port = match line.words.get(2) {
+            None => Some(0),
+            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
+        };
+        let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
+            let message = format!("Invalid sorry server IP address {} - skipping", word.text);
+            return self.say(code::ADDRESS, word.span, message);
+        };
+        let forwarding = one.forwarding.unwrap_or_default();
+        let place = Some(word.span);
+        one.server.sorry_server = Some(SorryServer { address, port, inhibit: false, forwarding, place });
+    }
+
+    /// `NAT`, `DR` or `TUN [type …]`.
+    pub(crate) fn forwarding(&mut self, line: &Line, kind: &str) -> Option<Forwarding> {
+        let word = self.word(line, 1)?;
+        match word.text.as_str() {
+            "NAT" => return Some(Forwarding::Nat),
+            "DR" => return Some(Forwarding::DirectRouting),
+            "TUN" => {}
+            other => {
+                let message = format!("PARSER : unknown [{other}] routing method for {kind} server.");
+                let mut diagnostic = diag::Diagnostic::warning(code::CHOICE, message).at(word.span);
+                if ["NAT", "DR", "TUN"].contains(&other.to_ascii_uppercase().as_str()) {
+                    diagnostic = diagnostic.note("methods are written in capitals");
+                }
+                self.report.push(diagnostic);
+                return None;
+            }
+        }
+        let mut tunnel = Tunnel::IpIp;
+        let mut checksum = TunnelChecksum::None;
+        let mut port: Option<u16> = None;
+        let mut words = line.words.iter().skip(2);
+        while let Some(option) = words.next() {
+            match option.text.as_str() {
+                "type" => {
+                    let Some(value) = words.next() else {
+                        self.say(code::MISSING_PARAMETER, option.span, format!("Missing tunnel type for {kind} server."));
+                        return None;
+                    };
+                    tunnel = match value.text.as_str() {
+                        "ipip" => Tunnel::IpIp,
+                        "gue" => Tunnel::Gue { port: 0, checksum },
+                        "gre" => Tunnel::Gre { checksum },
+                        other => {
+                            let message = format!("Unknown tunnel type {other} for {kind} server.");
+                            self.say(code::CHOICE, value.span, message);
+                            return None;
+                        }
+                    };
+                }
+                "port" => {
+                    let Some(value) = words.next() else {
+                        let message = format!("Missing port for {kind} server gue tunnel.");
+                        self.say(code::MISSING_PARAMETER, option.span, message);
+                        return None;
+                    };
+                    port = self.unsigned(value, 1, 65535).and_then(|port| u16::try_from(port).ok());
+                    if port.is_none() {
+                        let message = format!("Invalid gue tunnel port {} for {kind} server.", value.text);
+                        self.say(code::NUMBER, value.span, message);
+                        return None;
+                    }
+                }
+                "nocsum" => checksum = TunnelChecksum::None,
+                "csum" => checksum = TunnelChecksum::Checksum,
+                "remcsum" => checksum = TunnelChecksum::Remote,
+                other => {
+                    let message = format!("Invalid tunnel option {other} for {kind} server.");
+                    self.say(code::CHOICE, option.span, message);
+                    return None;
+                }
+            }
+        }
+        let tunnel = match (tunnel, port) {
+            (Tunnel::Gue { .. }, Some(port)) => Tunnel::Gue { port, checksum },
+            (Tunnel::Gue { .. }, None) | (_, Some(_)) => {
+                let message = "gue tunnels require port, otherwise cannot have port.";
+                self.say(code::VIRTUAL_SERVER, line.span, message);
+                return None;
+            }
+            (Tunnel::Gre { .. }, None) => Tunnel::Gre { checksum },
+            (Tunnel::IpIp, None) => Tunnel::IpIp,
+        };
+        Some(Forwarding::Tunnel(tunnel))
+    }
+
+    fn persistence(&mut self, line: &Line, name: &str, one: &mut ServerDraft) {
+        let get = |server: &mut VirtualServer| {
+            server.persistence.get_or_insert_with(|| Persistence { timeout: PERSISTENCE, ..Persistence::default() }).clone()
+        };
+        if name == "persistence_timeout" {
+            let timeout = match line.words.get(1) {
+                None => PERSISTENCE,
+                Some(word) => match self.unsigned(word, 1, MAX_PERSISTENCE) {
+                    Some(seconds) => Duration::from_secs(u64::from(seconds)),
+                    None => return self.say(code::TIME, word.span, "persistence_timeout invalid"),
+                },
+            };
+            one.server.persistence = Some(Persistence { timeout, ..get(&mut one.server) });
+            return;
+        }
+        let Some(word) = self.word(line, 1) else { return };
+        if name == "persistence_engine" {
+            let mut engine = word.text.clone();
+            if engine.len() > ENGINE_MAX {
+                self.say(code::NAME_LENGTH, word.span, format!("persistence_name too long, truncating - {engine}"));
+                engine = engine.chars().take(ENGINE_MAX).collect();
+            }
+            one.server.persistence = Some(Persistence { engine: Some(engine), ..get(&mut one.server) });
+            return;
+        }
+        self.granularity(word, one);
+    }
+
+    fn granularity(&mut self, word: &Word, one: &mut ServerDraft) {
+        let text = &word.text;
+        let family = one.family.unwrap_or(if text.contains('.') { Family::V4 } else { Family::V6 });
+        let mut persistence = one.server.persistence.clone().unwrap_or(Persistence {
+            timeout: PERSISTENCE,
+            ..Persistence::default()
+        });
+        match family {
+            Family::V6 => match self.unsigned(word, 1, 128).and_then(|length| u8::try_from(length).ok()) {
+                Some(length) => persistence.prefix_length = Some(length),
+                None => {
+                    let message = format!("Invalid IPv6 persistence_granularity specified - {text}");
+                    return self.say(code::NUMBER, word.span, message);
+                }
+            },
+            Family::V4 => match text.parse::<Ipv4Addr>() {
+                Ok(mask) if u32::from(mask).leading_ones() + u32::from(mask).trailing_zeros() == 32 => {
+                    persistence.netmask = Some(mask);
+                }
+                Ok(_) => {
+                    let message = format!("IPv4 persistence_granularity netmask is not solid - {text}");
+                    return self.say(code::ADDRESS, word.span, message);
+                }
+                Err(_) => {
+                    let message = format!("Invalid IPv4 persistence_granularity specified - {text}");
+                    return self.say(code::ADDRESS, word.span, message);
+                }
+            },
+        }
+        one.family = Some(family);
+        one.server.persistence = Some(persistence);
+    }
+
+    fn real_server(&mut self, node: &Node, one: &ServerDraft, draft: &mut Draft) -> Option<RealServer> {
+        let line = &node.line;
+        let word = self.word(line, 1)?;
+        let port_word = line.words.get(2);
+        let port = match port_word {
+            None => Some(0),
+            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
+        };
+        let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
+            let port = port_word.map_or("", |port| port.text.as_str());
+            let message = format!("Invalid real server ip address/port {}/{port} - skipping", word.text);
+            self.say(code::ADDRESS, word.span, message);
+            return None;
+        };
+        let mut server = RealServer {
+            address,
+            port,
+            weight: one.weight,
+            forwarding: one.forwarding.unwrap_or_default(),
+            upper_threshold: 0,
+            lower_threshold: 0,
+            inhibit_on_failure: one.inhibit,
+            notify_up: None,
+            notify_down: None,
+            smtp_alert: None,
+            virtual_host: None,
+            snmp_name: None,
+            checkers: Vec::new(),
+            place: Some(line.span),
+        };
+        let mut timing = Timing::default();
+        for child in &node.body {
+            if !super::is_checker_node(child) {
+                self.real_server_line(child, &mut server, &mut timing, draft);
+            }
+        }
+        let own = timing.over(&one.timing);
+        for child in &node.body {
+            if super::is_checker_node(child)
+                && let Some(checker) = self.checker(child, &server, one, &own, draft)
+            {
+                server.checkers.push(checker);
+            }
+        }
+        let tunnelled = matches!(server.forwarding, Forwarding::Tunnel(_));
+        if !tunnelled && one.family.is_some_and(|family| family != Family::of(address)) {
+            let message = format!(
+                "Address family of virtual server and real server {address} don't match - skipping real server."
+            );
+            self.say(code::REAL_SERVER, node.end, message);
+            return None;
+        }
+        Some(server)
+    }
+
+    fn real_server_line(&mut self, node: &Node, server: &mut RealServer, timing: &mut Timing, draft: &mut Draft) {
+        let line = &node.line;
+        let name = node.keyword.name;
+        if self.timing(line, name, "real server ", timing) {
+            return;
+        }
+        match name {
+            "weight" => {
+                let Some(word) = self.word(line, 1) else { return };
+                match self.unsigned(word, 0, 2_147_483_647) {
+                    Some(weight) => server.weight = u16::try_from(weight).unwrap_or(u16::MAX),
+                    None => {
+                        let message = format!("Real server weight {} is outside range 0-2147483647", word.text);
+                        self.say(code::NUMBER, word.span, message);
+                    }
+                }
+            }
+            "lvs_method" => {
+                if let Some(forwarding) = self.forwarding(line, "real") {
+                    server.forwarding = forwarding;
+                }
+            }
+            "uthreshold" | "lthreshold" => {
+                let Some(word) = self.word(line, 1) else { return };
+                let slot =
+                    if name == "uthreshold" { &mut server.upper_threshold } else { &mut server.lower_threshold };
+                match self.unsigned(word, 0, u32::MAX) {
+                    Some(count) => *slot = count,
+                    None => {
+                        let message = format!("Invalid real_server {name} '{}' - ignoring", word.text);
+                        self.say(code::NUMBER, word.span, message);
+                    }
+                }
+            }
+            "inhibit_on_failure" => {
+                let message = |value: &str| format!("Invalid inhibit_on_failure parameter {value}");
+                server.inhibit_on_failure = self.switch(line, message).unwrap_or(server.inhibit_on_failure);
+            }
+            "notify_up" | "notify_down" => {
+                let slot = if name == "notify_up" { &mut server.notify_up } else { &mut server.notify_down };
+                if slot.is_some() {
+                    let given = line.words.get(1).map_or("", |word| word.text.as_str());
+                    let message = format!("((null)) {name} script already specified - ignoring {given}");
+                    return self.say(code::REPEATED, line.span, message);
+                }
+                *slot = self.script(line, "notify");
+                draft.runs_scripts[1] |= slot.is_some();
+            }
+            "smtp_alert" => {
+                let message = |value: &str| format!("Invalid real_server smtp_alert parameter {value}");
+                server.smtp_alert = self.switch(line, message).or(server.smtp_alert);
+            }
+            "virtualhost" => server.virtual_host = self.value_or(line, "real server virtualhost missing"),
+            "snmp_name" => server.snmp_name = self.value_or(line, "snmp_name missing"),
+            _ => {}
+        }
+    }
+}
+
+/// An address as a number.
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(u32::from(address)),
+        IpAddr::V6(address) => u128::from(address),
+    }
+}
+
+/// The address of a number.
+fn address(number: u128, family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::from(u32::try_from(number).unwrap_or(u32::MAX))),
+        Family::V6 => IpAddr::V6(Ipv6Addr::from(number)),
+    }
+}
