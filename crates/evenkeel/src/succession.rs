@@ -76,11 +76,12 @@ impl Program {
             this.is_some() && fs::metadata(path).ok().map(|file| (file.dev(), file.ino())) == this
         };
         let called = env::args_os().next().unwrap_or_default();
+        let here = env::current_dir().unwrap_or_default();
         let found = if called.as_bytes().contains(&b'/') {
-            env::current_dir().ok().map(|here| here.join(&called)).filter(runs)
+            Some(here.join(&called)).filter(runs)
         } else {
             let path = env::var_os("PATH").unwrap_or_default();
-            env::split_paths(&path).map(|folder| folder.join(&called)).find(runs)
+            env::split_paths(&path).map(|folder| here.join(folder).join(&called)).find(runs)
         };
         Self(found.or_else(|| env::current_exe().ok()).unwrap_or_else(|| "/proc/self/exe".into()))
     }

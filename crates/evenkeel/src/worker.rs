@@ -48,7 +48,8 @@ impl End {
             Self::Drained => ExitCode::SUCCESS,
             Self::Failed => ExitCode::FAILURE,
             Self::Signal(number) => {
-                let _ = signal::unblock(&[number]);
+                // A shell has its background commands ignore SIGINT.
+                let _ = signal::restore(number).and_then(|()| signal::unblock(&[number]));
                 if let Ok(signal) = nix::sys::signal::Signal::try_from(number) {
                     let _ = nix::sys::signal::raise(signal);
                 }

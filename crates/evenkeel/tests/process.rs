@@ -251,6 +251,17 @@ fn a_single_process_ends_by_its_signal_and_drains_on_usr1() {
         proxy.signal(signal);
         assert_eq!(proxy.wait().signal(), Some(signal as i32));
     }
+    // So starts a shell a background command.
+    let mut proxy = Proxy::start("ignored", &["-db"], "");
+    proxy.signal(Signal::SIGTERM);
+    proxy.wait();
+    let ignoring = "trap '' INT; exec \"$0\" proxy -db -f proxy.cfg";
+    let mut command = Command::new("sh");
+    command.args(["-c", ignoring, env!("CARGO_BIN_EXE_evenkeel")]).current_dir(&proxy.dir);
+    proxy.child = command.stderr(Stdio::null()).spawn().unwrap();
+    until("the proxy answers", || proxy.get().is_ok());
+    proxy.signal(Signal::SIGINT);
+    assert_eq!(proxy.wait().signal(), Some(Signal::SIGINT as i32));
     let mut proxy = Proxy::start("drain", &["-db"], "");
     let mut client = TcpStream::connect(proxy.address).unwrap();
     client.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
