@@ -20,6 +20,8 @@ pub struct Client {
     timeout: Duration,
     sequence: u32,
     room: Vec<u8>,
+    /// An exchange failed: the socket may hold the rest of it, or still be listing.
+    unfinished: bool,
 }
 
 impl Client {
@@ -35,6 +37,7 @@ impl Client {
             timeout: Duration::from_secs(5),
             sequence: 0,
             room: vec![0; socket::ROOM],
+            unfinished: false,
         })
     }
 
@@ -85,9 +88,13 @@ impl Client {
         mut take: impl FnMut(usize, u16, &[u8]) -> Result<(), Malformed>,
     ) -> Result<Exchange, Error> {
         let until = Instant::now() + self.timeout;
+        if self.unfinished {
+            self.socket = open(self.protocol)?;
+        }
         let first = self.sequence.wrapping_add(1);
         let (mut exchange, bytes) = Exchange::new(first, parts).map_err(|_| Error::TooLong(what))?;
         self.sequence = self.sequence.wrapping_add(exchange.len());
+        self.unfinished = true;
         socket::send(self.socket.as_fd(), &bytes).map_err(|error| Error::System(what, error))?;
         while !exchange.is_complete() {
             match socket::receive(self.socket.as_fd(), &mut self.room) {
@@ -111,6 +118,7 @@ impl Client {
                 Err(error) => return Err(Error::System(what, error)),
             }
         }
+        self.unfinished = false;
         Ok(exchange)
     }
 }

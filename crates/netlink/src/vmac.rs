@@ -6,6 +6,8 @@
 use crate::devconf::Ipv4;
 use crate::link::{Link, set_ipv4};
 use crate::operation::Operation;
+use crate::setting::{Changed, Setting};
+use std::io;
 
 /// For the virtual MAC's link: answers only for its own addresses, takes packets from local addresses, is not filtered by
 /// the way back, keeps the other addresses of a subnet when the first goes.
@@ -52,4 +54,36 @@ impl Below {
     pub fn before(&self) -> &[(Ipv4, u32)] {
         &self.before
     }
+}
+
+/// Takes the reverse path filter off `net.ipv4.conf.all`, for its value holds for every link however lenient the link's own
+/// is: the others (not loopback, not virtual MACs: `links` by name) and `default` get it for themselves, so that only virtual
+/// MACs change. Returns the value it had, if it was not off already; `changed` puts everything back.
+///
+/// # Errors
+/// Those of reading and writing the settings.
+pub fn free_reverse_path(changed: &mut Changed, links: &[&str]) -> io::Result<Option<u32>> {
+    let setting = |link: &str| Setting::of_link("ipv4", link, "rp_filter");
+    let number = |setting: &Setting| -> io::Result<u32> {
+        setting
+            .read()?
+            .parse()
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "rp_filter is no number"))
+    };
+    let all = setting("all")?;
+    let value = number(&all)?;
+    if value == 0 {
+        return Ok(None);
+    }
+    for link in ["default"].iter().chain(links) {
+        let own = setting(link)?;
+        match number(&own) {
+            Ok(has) if has < value => changed.set(&own, &value.to_string())?,
+            // A link may go meanwhile.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    changed.set(&all, "0")?;
+    Ok(Some(value))
 }

@@ -245,3 +245,24 @@ fn generic_families_are_found_by_name() {
         Err(error) => assert!(error.is_missing(), "{error}"),
     }
 }
+
+#[test]
+fn the_reverse_path_filter_is_freed_for_virtual_macs_only_and_put_back() {
+    let (_lab, a) = pair();
+    a.ip("link add v7 type veth peer name v8");
+    let names = ["all", "default", "e0", "v7", "v8"];
+    let values = || names.map(|name| a.setting(&format!("ipv4/conf/{name}/rp_filter")));
+    for (name, value) in names.iter().zip(["1", "0", "0", "2", "1"]) {
+        a.set(&format!("ipv4/conf/{name}/rp_filter"), value);
+    }
+    let before = values();
+    a.inside(|| {
+        let mut changed = Changed::default();
+        let freed = vmac::free_reverse_path(&mut changed, &["e0", "v7", "v8", "gone"]).unwrap();
+        assert_eq!(freed, Some(1));
+        assert_eq!(values(), ["0", "1", "1", "2", "1"]);
+        assert_eq!(vmac::free_reverse_path(&mut changed, &["e0"]).unwrap(), None);
+        changed.restore().unwrap();
+    });
+    assert_eq!(values(), before);
+}

@@ -13,6 +13,7 @@
 mod addresses;
 mod events;
 mod firewall;
+mod keepalived;
 mod links;
 mod processes;
 mod routes;
