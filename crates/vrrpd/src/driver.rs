@@ -4,6 +4,7 @@
 //! got into it and wake the loop, which at the end of each turn lets the core act on its timers and does all that has
 //! gathered: adverts of one turn leave by one system call, addresses are set with as few as possible.
 
+use crate::firewall::Filter;
 use crate::install::{Installer, Step};
 use crate::interfaces::Interfaces;
 use crate::log::{Level, Log};
@@ -14,7 +15,7 @@ use crate::parent::{Farewell, Hold, Report};
 use crate::script::Programs;
 use crate::sockets::{self, Key, Senders};
 use crate::track::{self, ProcessWatch, Reports, TrackReport};
-use crate::vmac;
+use crate::vmac::Vmacs;
 use ek_time::{Duration, Instant};
 use netlink::{Change, Client, Event};
 use reactor::raw::{Family, Inbox, RawSocket};
@@ -68,7 +69,9 @@ pub struct World {
     trackers: Vec<Task<()>>,
     scripts_well: HashMap<String, bool>,
     settling: HashMap<LinkId, Task<()>>,
-    vmacs: Vec<String>,
+    vmacs: Vmacs,
+    filter: Filter,
+    track_states: HashMap<TrackId, TrackState>,
     /// The plan before the reload that the core is acting on, with its interfaces.
     before: Option<(Plan, Interfaces)>,
     parent: Option<Parent>,
@@ -119,8 +122,9 @@ impl World {
         let mut client = Client::open(netlink::Protocol::Route).map_err(|error| error.to_string())?;
         let mut interfaces = plan.interfaces();
         list(&mut interfaces, &mut client, &log).map_err(|error| error.to_string())?;
-        let mut vmacs = Vec::new();
-        vmac::create(&plan, &interfaces, &mut client, &mut vmacs, &log);
+        let mut vmacs = Vmacs::default();
+        let mut filter = Filter::new(&plan.model.global);
+        vmacs.create(&plan, &interfaces, &mut client, &mut filter, &log);
         if !vmacs.is_empty() {
             list(&mut interfaces, &mut client, &log).map_err(|error| error.to_string())?;
         }
@@ -159,6 +163,8 @@ impl World {
             scripts_well: HashMap::new(),
             settling: HashMap::new(),
             vmacs,
+            filter,
+            track_states: HashMap::new(),
             before: None,
             parent: parent.map(|stream| Parent { stream, waiting: Vec::new() }),
             looking: false,
@@ -298,7 +304,7 @@ impl World {
     /// An interface came: virtual ones may now be made on it, and sockets opened.
     fn appeared(&mut self, world: &Rc<RefCell<Self>>) {
         let before = self.vmacs.len();
-        vmac::create(&self.plan, &self.interfaces, &mut self.client, &mut self.vmacs, &self.log);
+        self.vmacs.create(&self.plan, &self.interfaces, &mut self.client, &mut self.filter, &self.log);
         if self.vmacs.len() != before
             && let Err(error) = list(&mut self.interfaces, &mut self.client, &self.log)
         {
@@ -419,8 +425,15 @@ impl World {
             {
                 self.scripts_well.insert(script.name.text.clone(), state == TrackState::Up);
             }
+            self.track_states.insert(which, state);
             self.router.handle_track(now, which, state);
         }
+    }
+
+    /// What something tracked last reported, or was at the start.
+    pub fn track_state(&self, track: TrackId) -> Option<TrackState> {
+        let first = || self.router.config().tracks.get(track.index()).map(|track| track.state);
+        self.track_states.get(&track).copied().or_else(first)
     }
 
     // Reload and stop
@@ -436,7 +449,7 @@ impl World {
         }
         let old_interfaces = std::mem::replace(&mut self.interfaces, interfaces);
         self.settling.clear();
-        vmac::create(&self.plan, &self.interfaces, &mut self.client, &mut self.vmacs, &self.log);
+        self.vmacs.create(&self.plan, &self.interfaces, &mut self.client, &mut self.filter, &self.log);
         if let Err(error) = list(&mut self.interfaces, &mut self.client, &self.log) {
             self.log.info(format_args!("Unable to list interfaces - {error}"));
         }
@@ -447,20 +460,16 @@ impl World {
         let now = boot_time();
         let mut core = self.plan.core(&self.interfaces, now);
         set_file_values(&self.plan, &mut core, true, &self.log);
+        self.track_states.clear();
         // What the core says of the old configuration's routers comes before `Reloaded`, and is about the old plan.
         self.before = Some((old_plan, old_interfaces));
         self.router.handle_reload(now, core);
         self.open_sockets(world);
         self.start_trackers();
         self.act();
-        let gone: Vec<String> = {
-            let planned = |name: &String| {
-                self.plan.links.iter().any(|link| link.vmac.is_some() && link.name == *name)
-            };
-            self.vmacs.iter().filter(|name| !planned(name)).cloned().collect()
-        };
-        vmac::remove(&gone, &mut self.client, &self.log);
-        self.vmacs.retain(|name| !gone.contains(name));
+        let plan = &self.plan;
+        let planned = |name: &str| plan.links.iter().any(|link| link.vmac.is_some() && link.name == name);
+        self.vmacs.remove(|name| !planned(name), &mut self.client, &self.log);
         self.look();
     }
 
@@ -472,7 +481,8 @@ impl World {
         let steps = self.installer().remove_static(None);
         self.run_steps(steps);
         self.receivers.clear();
-        vmac::remove(&std::mem::take(&mut self.vmacs), &mut self.client, &self.log);
+        self.vmacs.remove(|_| true, &mut self.client, &self.log);
+        self.filter.remove(&self.log);
         self.tell(&Report::Ending);
         self.flush_parent();
     }
@@ -486,6 +496,7 @@ impl World {
         let mut notifications: Vec<(bool, Notification)> = Vec::new();
         let mut held: Vec<RouterId> = Vec::new();
         let mut released: Vec<RouterId> = Vec::new();
+        let (mut blocked, mut passing) = (Vec::new(), Vec::new());
         let mut reloaded = false;
         while let Some(action) = self.router.poll_action() {
             // Up to `Reloaded`, ids are those of the plan before.
@@ -498,10 +509,12 @@ impl World {
                     self.router.recycle(advert.bytes);
                 }
                 Action::Install(router) => {
+                    blocked.extend(installer.not_accepted(router));
                     steps.extend(installer.install(router));
                     held.push(router);
                 }
                 Action::Withdraw(router) => {
+                    passing.extend(installer.not_accepted(router));
                     steps.extend(installer.withdraw(router));
                     released.push(router);
                     held.retain(|other| *other != router);
@@ -536,7 +549,10 @@ impl World {
             }
         }
         self.senders.flush_adverts(&self.log);
+        // Blocked before they are there, let through when they are gone.
+        self.filter.block(&blocked, &self.log);
         self.run_steps(steps);
+        self.filter.unblock(&passing, &self.log);
         for announcement in announcements {
             self.announce(&announcement);
         }

@@ -4,6 +4,7 @@ use crate::interfaces::Interfaces;
 use crate::lower::Plan;
 use keepalived_conf::model;
 use netlink::address::{self, Address, AddressFlags};
+use netlink::OnLink;
 use netlink::route::{self, Encapsulation, Metric, NextHop, Placement, Preference, Route, RouteKind};
 use netlink::rule::{self, Action, Rule};
 use netlink::{Operation, Prefix};
@@ -275,6 +276,23 @@ impl Installer<'_> {
             .enumerate()
             .filter(|(_, (_, link))| self.interfaces.index(**link) != 0)
             .map(|(at, (from, link))| (at, *link, from, address(from, self.interfaces.index(*link), true)))
+            .collect()
+    }
+
+    /// The addresses of a virtual router to which packets are not accepted, because it is not their owner.
+    pub fn not_accepted(&self, router: RouterId) -> Vec<(IpAddr, Option<OnLink>)> {
+        if self.plan.instance(router).is_none_or(|instance| instance.accept || instance.priority == 255) {
+            return Vec::new();
+        }
+        self.addresses(router)
+            .into_iter()
+            .map(|(_, link, from, address)| {
+                let address_ip = from.prefix.address;
+                let link_local = matches!(address_ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+                let name = self.interfaces.get(link).map_or("", |interface| interface.name.as_str());
+                let on = link_local.then(|| OnLink { index: address.link, name: name.to_owned() });
+                (address_ip, on)
+            })
             .collect()
     }
 

@@ -4,6 +4,7 @@ pub mod account;
 pub mod driver;
 pub mod dump;
 pub mod fifo;
+pub mod firewall;
 pub mod install;
 pub mod interfaces;
 pub mod log;

@@ -1,112 +1,164 @@
 //! Interfaces with virtual hardware addresses: made, set up, and removed at the end.
 
+use crate::firewall::Filter;
 use crate::interfaces::Interfaces;
 use crate::log::Log;
 use crate::lower::{Plan, PlannedVmac};
 use keepalived_conf::model;
-use netlink::address::{self, Address};
-use netlink::devconf::Ipv4;
+use netlink::address::{self, Address, AddressFlags};
 use netlink::link::{self, AddressGeneration, HardwareAddress, IpvlanMode, MacvlanMode, NewLink, Upper};
-use netlink::{Client, Prefix};
+use netlink::vmac::{Below, settings};
+use netlink::{Client, Family, Prefix};
+use std::collections::HashMap;
 use std::fs;
 use vrrp::LinkId;
 
-/// Makes the interfaces of a plan that do not exist and whose lower interface does; `made` gets the names of those that
-/// are to be removed at the end.
-pub fn create(plan: &Plan, interfaces: &Interfaces, client: &mut Client, made: &mut Vec<String>, log: &Log) {
-    let mut made_any: Vec<LinkId> = Vec::new();
-    for (position, planned) in plan.links.iter().enumerate() {
-        let (Some(base), Some(vmac)) = (planned.base, &planned.vmac) else { continue };
-        let lower = interfaces.index(base);
-        let own = LinkId(position as u32);
-        if lower == 0 {
-            continue;
-        }
-        if interfaces.index(own) != 0 {
-            // Left by a predecessor that crashed, or made by the administrator.
-            if !made.contains(&planned.name)
-                && interfaces.get(own).is_some_and(|interface| {
-                    interface.link.as_ref().is_some_and(|link| link.lower == Some(lower) && link.is_macvlan())
-                        && interface.mac == vmac.mac
-                })
-            {
-                made.push(planned.name.clone());
+/// The interfaces that were made, and what the ones below them were like before.
+#[derive(Debug, Default)]
+pub struct Vmacs {
+    /// Name, and index of the interface below.
+    made: Vec<(String, u32)>,
+    below: HashMap<u32, Below>,
+}
+
+impl Vmacs {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.made.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.made.is_empty()
+    }
+
+    /// Makes the interfaces of a plan that do not exist and whose lower interface does.
+    pub fn create(
+        &mut self,
+        plan: &Plan,
+        interfaces: &Interfaces,
+        client: &mut Client,
+        filter: &mut Filter,
+        log: &Log,
+    ) {
+        for (position, planned) in plan.links.iter().enumerate() {
+            let (Some(base), Some(vmac)) = (planned.base, &planned.vmac) else { continue };
+            let lower = interfaces.index(base);
+            let own = LinkId(position as u32);
+            if lower == 0 || self.made.iter().any(|(name, _)| *name == planned.name) {
+                if interfaces.index(own) == 0 {
+                    // It went with the one below.
+                    self.made.retain(|(name, _)| *name != planned.name);
+                }
+                if lower == 0 || interfaces.index(own) != 0 {
+                    continue;
+                }
             }
-            continue;
-        }
-        match create_one(&planned.name, lower, vmac, client) {
-            Ok(()) => {
-                log.info(format_args!("Success creating VMAC interface {}", planned.name));
-                made.push(planned.name.clone());
-                made_any.push(base);
+            if interfaces.index(own) != 0 {
+                // Left by a predecessor that crashed; else it is the administrator's, and stays.
+                let left = interfaces.get(own).is_some_and(|interface| {
+                    let like = |link: &netlink::link::Link| link.lower == Some(lower) && link.is_macvlan();
+                    interface.link.as_ref().is_some_and(like) && interface.mac == vmac.mac
+                });
+                if left {
+                    self.made.push((planned.name.clone(), lower));
+                    self.acquire(interfaces, base, client, log);
+                    Self::guard(vmac, interfaces.index(own), lower, filter, log);
+                }
+                continue;
             }
-            Err(error) => log.info(format_args!("Unable to create VMAC interface {} - {error}", planned.name)),
-        }
-        if vmac.family == model::Family::V6
-            && let Some(source) = interfaces.source_v6(base)
-            && let Ok(Some(new)) = client.run(link::by_name(&planned.name))
-        {
-            // The source of the adverts must be on the interface they leave by.
-            let mut own = Address::new(new.index, Prefix::new(source.into(), 64));
-            own.flags = address::AddressFlags(address::AddressFlags::NO_DAD.0);
-            if let Err(error) = client.run(address::add(&own)) {
-                log.info(format_args!("Unable to give {} the address {source} - {error}", planned.name));
+            match create_one(&planned.name, lower, vmac, client) {
+                Ok(index) => {
+                    log.info(format_args!("Success creating VMAC interface {}", planned.name));
+                    self.made.push((planned.name.clone(), lower));
+                    self.acquire(interfaces, base, client, log);
+                    Self::guard(vmac, index, lower, filter, log);
+                    if vmac.family == model::Family::V6
+                        && let Some(source) = interfaces.source_v6(base)
+                    {
+                        // The source of the adverts must be on the interface they leave by.
+                        let mut own = Address::new(index, Prefix::new(source.into(), 64));
+                        own.flags = AddressFlags::NO_DAD;
+                        if let Err(error) = client.run(address::add(&own)) {
+                            log.info(format_args!("Unable to give {} the address {source} - {error}", planned.name));
+                        }
+                    }
+                }
+                Err(error) => {
+                    log.info(format_args!("Unable to create VMAC interface {} - {error}", planned.name));
+                }
             }
         }
     }
-    made_any.dedup();
-    for base in made_any {
-        // Else the lower interface would answer for addresses of the upper one.
-        let settings = [(Ipv4::ArpIgnore, 1), (Ipv4::ArpFilter, 1)];
-        if let Err(error) = client.run(link::set_ipv4(interfaces.index(base), &settings)) {
-            log.info(format_args!("Unable to set ARP behaviour of an interface with VMACs - {error}"));
+
+    /// Else the lower interface would answer for addresses of the upper one.
+    fn acquire(&mut self, interfaces: &Interfaces, base: LinkId, client: &mut Client, log: &Log) {
+        let Some(link) = interfaces.get(base).and_then(|interface| interface.link.as_ref()) else { return };
+        if let Some(operation) = self.below.entry(link.index).or_default().acquire(link)
+            && let Err(error) = client.run(operation)
+        {
+            log.info(format_args!("Unable to set ARP behaviour of {} - {error}", link.name));
+        }
+    }
+
+    fn guard(vmac: &PlannedVmac, index: u32, lower: u32, filter: &mut Filter, log: &Log) {
+        if vmac.ipvlan.is_none() {
+            let family = match vmac.family {
+                model::Family::V4 => Family::V4,
+                model::Family::V6 => Family::V6,
+            };
+            filter.add_vmac(family, index, lower, log);
+        }
+    }
+
+    /// Removes those for whose name `gone` holds.
+    pub fn remove(&mut self, gone: impl Fn(&str) -> bool, client: &mut Client, log: &Log) {
+        let (removed, kept) = std::mem::take(&mut self.made).into_iter().partition(|(name, _)| gone(name));
+        self.made = kept;
+        let removed: Vec<(String, u32)> = removed;
+        for (name, lower) in removed {
+            let result = client.run(link::by_name(&name)).and_then(|link| match link {
+                Some(link) => client.run(link::delete(link.index)),
+                None => Ok(()),
+            });
+            match result {
+                Ok(()) => {}
+                Err(error) if error.is_missing() => {}
+                Err(error) => log.info(format_args!("Unable to remove VMAC interface {name} - {error}")),
+            }
+            if let Some(operation) = self.below.get_mut(&lower).and_then(|below| below.release(lower))
+                && let Err(error) = client.run(operation)
+                && !error.is_missing()
+            {
+                log.info(format_args!("Unable to set ARP behaviour back - {error}"));
+            }
         }
     }
 }
 
-fn create_one(name: &str, lower: u32, vmac: &PlannedVmac, client: &mut Client) -> Result<(), netlink::Error> {
+/// Makes one; its index.
+fn create_one(name: &str, lower: u32, vmac: &PlannedVmac, client: &mut Client) -> Result<u32, netlink::Error> {
     let upper = match vmac.ipvlan {
         None => Upper::Macvlan(MacvlanMode::Private),
         Some(flag) => Upper::Ipvlan { mode: IpvlanMode::L2, private: flag == model::IpvlanFlag::Private },
     };
-    let v6 = vmac.family == model::Family::V6;
     client.run(link::create(&NewLink {
         name: name.to_owned(),
         lower,
         upper,
         address: vmac.mac.map(|mac| HardwareAddress(mac.to_vec())),
-        address_generation: Some(AddressGeneration::None),
         master: None,
     }))?;
     let index = client.run(link::by_name(name))?.map_or(0, |link| link.index);
-    if !v6 {
-        let settings = [
-            (Ipv4::ArpIgnore, 1),
-            (Ipv4::AcceptLocal, 1),
-            (Ipv4::RpFilter, 0),
-            (Ipv4::PromoteSecondaries, 1),
-        ];
-        client.run(link::set_ipv4(index, &settings))?;
+    client.run(link::set_address_generation(index, AddressGeneration::None))?;
+    if vmac.family == model::Family::V4 {
+        client.run(settings(index))?;
         // No IPv6 on it; a kernel without IPv6 has no such file.
         let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1");
     }
     if let Some(own) = vmac.address {
         client.run(address::add(&Address::new(index, Prefix::new(own.address, own.length))))?;
     }
-    client.run(link::set_up(index, true))
-}
-
-/// Removes interfaces that were made.
-pub fn remove(names: &[String], client: &mut Client, log: &Log) {
-    for name in names {
-        let result = client.run(link::by_name(name)).and_then(|link| match link {
-            Some(link) => client.run(link::delete(link.index)),
-            None => Ok(()),
-        });
-        match result {
-            Ok(()) => {}
-            Err(error) if error.is_missing() => {}
-            Err(error) => log.info(format_args!("Unable to remove VMAC interface {name} - {error}")),
-        }
-    }
+    client.run(link::set_up(index, true))?;
+    Ok(index)
 }
