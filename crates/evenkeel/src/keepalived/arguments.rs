@@ -64,6 +64,8 @@ pub(crate) struct Arguments {
     pub(crate) complaints: Vec<String>,
     /// One of those complaints makes the configuration test fail.
     pub(crate) faulty: bool,
+    /// Words that belong to no option.
+    pub(crate) extra: Vec<String>,
 }
 
 /// The roles that the command line names.
@@ -178,6 +180,7 @@ impl Default for Arguments {
             umask: None,
             complaints: Vec::new(),
             faulty: false,
+            extra: Vec::new(),
         }
     }
 }
@@ -200,22 +203,18 @@ impl Arguments {
             return Err(Stop::Genhash(rest.to_vec()));
         }
         let mut this = Self::default();
-        let mut extra = Vec::new();
         let mut words = words.iter().map(String::as_str);
         while let Some(word) = words.next() {
             if word == "--" {
-                extra.extend(words.by_ref());
+                this.extra.extend(words.by_ref().map(str::to_owned));
             } else if let Some(long) = word.strip_prefix("--") {
                 let given = long_option(long, &mut words)?;
                 this.apply(&given)?;
             } else if let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) {
                 this.short_options(letters, &mut words)?;
             } else {
-                extra.push(word);
+                this.extra.push(word.to_owned());
             }
-        }
-        if !extra.is_empty() {
-            this.complaints.push(format!("Unexpected argument(s): {} ", extra.join(" ")));
         }
         Ok(this)
     }
@@ -401,6 +400,7 @@ mod tests {
         assert_eq!(parse("--signum=FOO"), Err(Stop::SignalNumber(Err("FOO".into()))));
         let read = parse("extra -t -S 9 -u 9999").unwrap();
         assert!(read.faulty);
-        assert_eq!(read.complaints.len(), 3);
+        assert_eq!(read.complaints.len(), 2);
+        assert_eq!(read.extra, ["extra"]);
     }
 }

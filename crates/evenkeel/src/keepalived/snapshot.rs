@@ -2,15 +2,14 @@
 //! the files since.
 
 use crate::plan::{Reader as Decoder, Writer};
-use keepalived_conf::{FileKind, Reader};
+use keepalived_conf::{FileKind, Options, Reader};
 use reactor::process;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// First bytes; the number rises when the layout changes.
@@ -21,8 +20,10 @@ const PASSED: &[u8] = b"S";
 type Listing = Option<Vec<(String, bool)>>;
 
 /// Every answer that reading a configuration got from the machine. As a [`Reader`] it gives the same answers again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
+    /// How it was read.
+    pub(crate) options: Options,
     kinds: BTreeMap<PathBuf, u8>,
     files: BTreeMap<PathBuf, Option<Vec<u8>>>,
     listings: BTreeMap<PathBuf, Listing>,
@@ -45,9 +46,9 @@ impl<R: Reader> Recorder<R> {
         Self { reader, heard: RefCell::new(heard) }
     }
 
-    /// What was heard.
-    pub(crate) fn finish(self) -> Snapshot {
-        self.heard.into_inner()
+    /// What was heard while it was read like this.
+    pub(crate) fn finish(self, options: Options) -> Snapshot {
+        Snapshot { options, ..self.heard.into_inner() }
     }
 }
 
@@ -148,16 +149,16 @@ impl Snapshot {
     ///
     /// # Errors
     /// Those of the socket.
-    pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
+    pub(crate) fn send(&self, socket: impl AsFd) -> io::Result<()> {
         let file = process::memory_file("evenkeel-snapshot", &self.encode())?;
         process::send_descriptors(socket, PASSED, &[file.as_fd()]).map(drop)
     }
 
-    /// Receives what [`send`](Self::send) sent; waits for it.
+    /// Receives what [`send`](Self::send) sent; waits for it, unless the socket does not.
     ///
     /// # Errors
     /// Those of the socket, and what is no snapshot.
-    pub(crate) fn receive(socket: &UnixStream) -> io::Result<Self> {
+    pub(crate) fn receive(socket: impl AsFd) -> io::Result<Self> {
         let (_, fds) = process::receive_descriptors(socket, &mut [0])?;
         let [file] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| malformed())?;
         let (mut text, mut file) = (Vec::new(), File::from(file));
@@ -168,6 +169,11 @@ impl Snapshot {
 
     fn encode(&self) -> Vec<u8> {
         let mut out = Writer(MAGIC.to_vec());
+        out.bytes(self.options.path.as_os_str().as_bytes());
+        out.bytes(self.options.config_id.as_bytes());
+        out.bytes(&self.options.seed.to_le_bytes());
+        out.number(usize::from(self.options.check_includes));
+        out.bytes(&self.options.mtu.to_le_bytes());
         out.bytes(self.directory.as_os_str().as_bytes());
         out.number(self.kinds.len());
         for (path, kind) in &self.kinds {
@@ -209,7 +215,14 @@ impl Snapshot {
 
     fn decode(text: &[u8]) -> Option<Self> {
         let mut from = Decoder(text.strip_prefix(MAGIC)?);
-        let mut this = Self { directory: path(&mut from)?, ..Self::default() };
+        let options = Options {
+            path: path(&mut from)?,
+            config_id: from.text()?,
+            seed: u64::from_le_bytes(from.bytes()?.try_into().ok()?),
+            check_includes: flag(&mut from)?,
+            mtu: u32::from_le_bytes(from.bytes()?.try_into().ok()?),
+        };
+        let mut this = Self { options, directory: path(&mut from)?, ..Self::default() };
         for _ in 0..from.number()? {
             this.kinds.insert(path(&mut from)?, u8::try_from(from.number()?).ok()?);
         }
@@ -259,6 +272,7 @@ fn malformed() -> io::Error {
 mod tests {
     use super::*;
     use keepalived_conf::Memory;
+    use std::os::unix::net::UnixStream;
 
     #[test]
     fn a_snapshot_answers_as_the_machine_did() {
@@ -279,11 +293,14 @@ mod tests {
             )
         };
         let live = ask(&recorder);
-        let snapshot = recorder.finish();
+        let options = Options { config_id: "one".into(), seed: u64::MAX, mtu: 9000, ..Options::default() };
+        let snapshot = recorder.finish(options);
         let (ours, theirs) = UnixStream::pair().unwrap();
         snapshot.send(&ours).unwrap();
         let arrived = Snapshot::receive(&theirs).unwrap();
-        assert_eq!(arrived, snapshot);
+        assert_eq!(arrived.encode(), snapshot.encode());
+        assert_eq!((arrived.options.seed, arrived.options.mtu), (u64::MAX, 9000));
+        assert_eq!(arrived.options.config_id, "one");
         assert_eq!(ask(&arrived), live);
     }
 
@@ -292,7 +309,7 @@ mod tests {
         let recorder = Recorder::new(Memory::of("/a", "x"));
         let _ = recorder.read(Path::new("/a"));
         let _ = recorder.list(Path::new("/"));
-        let whole = recorder.finish().encode();
+        let whole = recorder.finish(Options::default()).encode();
         assert!(Snapshot::decode(&whole).is_some());
         for end in 0..whole.len() {
             assert!(Snapshot::decode(&whole[..end]).is_none(), "{end}");
