@@ -21,8 +21,9 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "address", run: targets::address },
+    Target { name: "advert", run: targets::advert },
     Target { name: "chunks", run: targets::chunks },
     Target { name: "condition", run: targets::condition },
     Target { name: "config", run: targets::config },

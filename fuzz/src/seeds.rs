@@ -31,6 +31,11 @@ pub fn of(target: &str) -> io::Result<Vec<Seed>> {
     if target == "config" {
         statements(&crates.join("haproxy-cfg/tests/data/statements.txt"), &mut found)?;
     }
+    if target == "advert" {
+        for path in sorted(&crates.join("wire/tests/packets"))? {
+            packets(&path, &mut found)?;
+        }
+    }
     for (number, bytes) in own(target).iter().enumerate() {
         found.push(Seed { name: format!("own-{number}"), bytes: bytes.to_vec() });
     }
@@ -66,6 +71,20 @@ fn folder(path: &Path, kind: &str, found: &mut Vec<Seed>) -> io::Result<()> {
             std::fs::read(&entry)?
         };
         found.push(Seed { name: format!("{kind}-{name}"), bytes });
+    }
+    Ok(())
+}
+
+/// The adverts of a capture, without the Ethernet header.
+fn packets(path: &Path, found: &mut Vec<Seed>) -> io::Result<()> {
+    const ETHERNET: usize = 14;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let text = std::fs::read_to_string(path)?;
+    for (number, hex) in text.lines().filter_map(|line| line.strip_prefix("advert ")).enumerate() {
+        let digits: Vec<u8> =
+            hex.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+        let bytes = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).skip(ETHERNET).collect();
+        found.push(Seed { name: format!("{name}-{number}"), bytes });
     }
     Ok(())
 }

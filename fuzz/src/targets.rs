@@ -1,9 +1,11 @@
 //! The bodies of the targets.
 
+mod adverts;
 mod config;
 mod format;
 mod heads;
 
+pub use adverts::advert;
 pub use config::{NEXT_FILE, address, condition, config};
 pub use format::log_format;
 pub use heads::{chunks, error_page, request_head, response_head};

@@ -44,4 +44,4 @@ macro_rules! tests {
     };
 }
 
-tests!(address chunks condition config error_page log_format request_head response_head);
+tests!(address advert chunks condition config error_page log_format request_head response_head);

@@ -6,7 +6,6 @@ mod scripts;
 mod servers;
 mod virtual_routers;
 
-use crate::code;
 use crate::interfaces::InterfaceTable;
 use crate::load::Options;
 use crate::lower::Draft;
@@ -36,10 +35,9 @@ impl Check<'_> {
         self.push(code, Severity::Error, place, message.into());
     }
 
-    /// Says what keepalived mentions and `-t` does not count.
+    /// Says what keepalived logs and `-t` does not show.
     pub(crate) fn mention(&mut self, code: Code, place: crate::model::Place, message: impl Into<String>) {
-        self.push(code, Severity::Warning, place, message.into());
-        debug_assert!([code::VIRTUAL_SERVER_DEFAULT, code::UNUSED].contains(&code));
+        self.push(code, Severity::Notice, place, message.into());
     }
 
     fn push(&mut self, code: Code, severity: Severity, place: crate::model::Place, message: String) {

@@ -37,6 +37,8 @@ pub enum Verdict {
     Bad,
     /// Exit code 6: scripts without `enable_script_security`, or an included file that must be there is not.
     Insecure,
+    /// Exit code 2: a keyword has no value, where keepalived stops reading.
+    Incomplete,
 }
 
 impl Verdict {
@@ -47,6 +49,7 @@ impl Verdict {
             Self::NoConfiguration => 4,
             Self::Bad => 5,
             Self::Insecure => 6,
+            Self::Incomplete => 2,
         }
     }
 }
@@ -56,15 +59,15 @@ pub fn verdict(report: &Report) -> Verdict {
     report.iter().map(class).max().unwrap_or(Verdict::Good)
 }
 
-/// What one diagnostic means for the verdict. Things that keepalived only mentions do not count.
+/// What one diagnostic means for the verdict. Notices do not count.
 fn class(diagnostic: &Diagnostic) -> Verdict {
-    let mentioned = [code::VIRTUAL_SERVER_DEFAULT, code::UNUSED];
     match diagnostic.code {
         code::SCRIPT_SECURITY => Verdict::Insecure,
         code::MISSING_INCLUDE if diagnostic.severity == Severity::Error => Verdict::Insecure,
         code::MISSING_INCLUDE => Verdict::Good,
         code::UNREADABLE => Verdict::NoConfiguration,
-        _ if diagnostic.severity < Severity::Warning || mentioned.contains(&diagnostic.code) => Verdict::Good,
+        code::MISSING_PARAMETER if diagnostic.severity == Severity::Error => Verdict::Incomplete,
+        _ if diagnostic.severity < Severity::Warning => Verdict::Good,
         _ => Verdict::Bad,
     }
 }

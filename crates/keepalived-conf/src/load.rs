@@ -20,6 +20,8 @@ pub struct Options {
     pub seed: u64,
     /// `-e`: every include must find its files.
     pub check_includes: bool,
+    /// Lines at most, sequences repeated; more is an error.
+    pub most_lines: usize,
     /// Bytes that the largest frame of an interface may have, for the number of addresses in an advertisement.
     pub mtu: u32,
 }
@@ -31,6 +33,7 @@ impl Default for Options {
             config_id: String::new(),
             seed: 0,
             check_includes: false,
+            most_lines: 4_000_000,
             mtu: 1500,
         }
     }

@@ -53,11 +53,13 @@ pub(crate) fn lower(
     report: &mut Report,
 ) -> Draft {
     let mut draft = Draft::default();
-    let mut lower = Lower { reader, interfaces, report, next_rule: [FIRST_RULE; 2] };
+    let mut lower = Lower { reader, interfaces, report, next_rule: [FIRST_RULE; 2], needs_script_user: false, said_script_user: false };
     // What other blocks refer to, and defaults, come first wherever they stand.
     for node in nodes.iter().filter(|node| node.keyword.name == "global_defs") {
         lower.global(node, &mut draft);
     }
+    let global = &draft.config.global;
+    lower.needs_script_user = global.script_security && global.script_user.is_none();
     for node in nodes {
         lower.top(node, &mut draft);
     }
@@ -81,6 +83,10 @@ pub(crate) struct Lower<'a> {
     pub(crate) report: &'a mut Report,
     /// The preferences that rules get which have none, IPv4 and IPv6.
     pub(crate) next_rule: [u32; 2],
+    /// `enable_script_security` without `script_user`.
+    pub(crate) needs_script_user: bool,
+    /// Whether it was said that there is no default user.
+    pub(crate) said_script_user: bool,
 }
 
 impl Lower<'_> {

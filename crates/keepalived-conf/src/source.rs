@@ -9,8 +9,8 @@ use diag::{Code, Diagnostic, FileId, Form, Report, Severity, Sources, Span};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-/// Lines of a whole configuration at most, sequences repeated.
-const MAX_LINES: usize = 4_000_000;
+/// Parameters of several lines, and sequences, within each other at most: a parameter may contain itself.
+const MAX_NESTING: u32 = 64;
 /// Files within files at most.
 const MAX_DEPTH: usize = 64;
 /// Things to come back to at most: residues, sequences, parameters of several lines.
@@ -75,9 +75,9 @@ impl IncludeChecks {
 /// What is to be read next; the last one first.
 enum Frame {
     File(OpenFile),
-    Text { text: String, span: Span, base: Option<u32> },
-    Lines { lines: VecDeque<String>, span: Span },
-    Repeat { sequence: Sequence, span: Span },
+    Text { text: String, span: Span, base: Option<u32>, nesting: u32 },
+    Lines { lines: VecDeque<String>, span: Span, nesting: u32 },
+    Repeat { sequence: Sequence, span: Span, nesting: u32 },
 }
 
 struct OpenFile {
@@ -110,6 +110,9 @@ pub(crate) struct LineSource<'a> {
     unfinished: Option<Unfinished>,
     checks: IncludeChecks,
     lines: usize,
+    most_lines: usize,
+    /// How deep in parameters of several lines and sequences the current line is.
+    nesting: u32,
     /// How many `{` are open.
     depth: usize,
     /// The last place that was read.
@@ -134,6 +137,8 @@ impl<'a> LineSource<'a> {
             unfinished: None,
             checks: if options.check_includes { IncludeChecks::ALL } else { IncludeChecks::default() },
             lines: 0,
+            most_lines: options.most_lines,
+            nesting: 0,
             depth: 0,
             here: None,
         }
@@ -184,8 +189,8 @@ impl<'a> LineSource<'a> {
                 continue;
             }
             self.lines += 1;
-            if self.lines > MAX_LINES || self.frames.len() > MAX_FRAMES {
-                let message = "the configuration has too many lines";
+            if self.lines > self.most_lines || self.nesting > MAX_NESTING || self.frames.len() > MAX_FRAMES {
+                let message = "the configuration has too many lines: a parameter or a file that contains itself?";
                 self.push(code::TOO_MANY_LINES, Severity::Error, message.to_owned(), span);
                 self.frames.clear();
                 return None;
@@ -202,21 +207,26 @@ impl<'a> LineSource<'a> {
     fn next_text(&mut self) -> Option<(String, Span, Option<u32>)> {
         loop {
             match self.frames.pop()? {
-                Frame::Text { text, span, base } => return Some((text, span, base)),
-                Frame::Lines { mut lines, span } => {
+                Frame::Text { text, span, base, nesting } => {
+                    self.nesting = nesting;
+                    return Some((text, span, base));
+                }
+                Frame::Lines { mut lines, span, nesting } => {
                     let Some(text) = lines.pop_front() else { continue };
                     if !lines.is_empty() {
-                        self.frames.push(Frame::Lines { lines, span });
+                        self.frames.push(Frame::Lines { lines, span, nesting });
                     }
+                    self.nesting = nesting;
                     return Some((text, span, None));
                 }
-                Frame::Repeat { mut sequence, span } => {
+                Frame::Repeat { mut sequence, span, nesting } => {
                     let Some(values) = sequence.rounds.next() else { continue };
                     for (name, value) in sequence.names.iter().zip(&values) {
                         self.definitions.set_value(name, value);
                     }
                     let text = sequence.text.clone();
-                    self.frames.push(Frame::Repeat { sequence, span });
+                    self.frames.push(Frame::Repeat { sequence, span, nesting });
+                    self.nesting = nesting;
                     return Some((text, span, None));
                 }
                 Frame::File(mut file) => {
@@ -226,6 +236,7 @@ impl<'a> LineSource<'a> {
                     };
                     let id = file.id;
                     self.frames.push(Frame::File(file));
+                    self.nesting = 0;
                     let trimmed = text.trim_start_matches([' ', '\t']);
                     let start = start + (text.len() - trimmed.len());
                     let (kept, verbatim, quote_open) = decomment(trimmed);
@@ -318,7 +329,8 @@ impl<'a> LineSource<'a> {
                 }
                 Replaced::Changed(changed, following) => {
                     if !following.is_empty() {
-                        self.frames.push(Frame::Lines { lines: following.into(), span });
+                        let nesting = self.nesting + 1;
+                        self.frames.push(Frame::Lines { lines: following.into(), span, nesting });
                     }
                     let again = changed.starts_with(['@', '~', '$']);
                     (text, base) = (changed, None);
@@ -358,7 +370,8 @@ impl<'a> LineSource<'a> {
     fn repeat(&mut self, text: &str, span: Span) {
         match definition::sequence(text) {
             Some(sequence) if sequence.text.len() <= MAX_LINE => {
-                self.frames.push(Frame::Repeat { sequence, span });
+                let nesting = self.nesting + 1;
+                self.frames.push(Frame::Repeat { sequence, span, nesting });
             }
             _ => {
                 let kind = if text.starts_with("~SEQ") { "SEQ" } else { "LST" };
@@ -389,7 +402,7 @@ impl<'a> LineSource<'a> {
             let rest = rest.trim_matches([' ', '\t']).to_owned();
             let base = base.map(|base| base.saturating_add(u32::try_from(skipped).unwrap_or(u32::MAX)));
             if !rest.is_empty() {
-                self.frames.push(Frame::Text { text: rest, span, base });
+                self.frames.push(Frame::Text { text: rest, span, base, nesting: self.nesting });
             }
             text.truncate(text.trim_end_matches([' ', '\t']).len());
         }
@@ -492,7 +505,11 @@ impl<'a> LineSource<'a> {
         }
         let wild = glob::is_pattern(pattern);
         if found.is_empty() && patterns.len() == 1 {
-            if wild {
+            let there = directory.join(pattern);
+            let there = there.parent().is_some_and(|parent| {
+                glob::is_pattern(&parent.to_string_lossy()) || self.reader.kind(&tidy(parent)) != FileKind::Missing
+            });
+            if wild && there {
                 if checks.wildcard {
                     self.not_there(format!("No config files matched '{pattern}'."), true, span);
                 }

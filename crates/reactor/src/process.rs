@@ -305,6 +305,11 @@ pub fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.max(0) as u32)
 }
 
+/// Gives memory that is no longer used back to the system, where the allocator can; worth it after a start or a reload.
+pub fn trim_heap() {
+    crate::syscall::trim_heap();
+}
+
 // Descriptors
 
 /// Takes over a descriptor that this process inherited at its start, by number.

@@ -139,7 +139,9 @@ impl Router {
             self.actions.push_back(Action::Clear(id));
         }
         let Some((_, instance)) = self.pair(id) else { return };
-        if instance.faults > 0 {
+        if instance.state != State::Init {
+            // Its sync group has brought it along.
+        } else if instance.faults > 0 {
             let cause = self.fault_cause(id);
             self.enter_fault(now, id, cause);
         } else if instance.waiting == 0 && !self.group_holds(id) {
@@ -162,6 +164,17 @@ impl Router {
         if let Some(&(id, _)) = members.iter().find(is(State::Fault)) {
             self.regroup(group);
             self.sync_fault(now, id);
+        } else if let Some(&(id, _)) = members.iter().find(is(State::Init)) {
+            // A new member waits for what it tracks, and the others with it.
+            let cause = Cause::Group { group: self.group_name(group), member: self.name(id) };
+            for &(id, state) in &members {
+                match state {
+                    State::Master => self.leave_master(now, id, State::Fault, true, cause.clone()),
+                    State::Backup => self.enter_fault(now, id, cause.clone()),
+                    State::Init | State::Fault => {}
+                }
+            }
+            self.regroup(group);
         } else if let Some(&(id, _)) = members.iter().find(is(State::Backup)) {
             for &(id, _) in members.iter().filter(is(State::Master)) {
                 self.leave_master(now, id, State::Backup, true, Cause::Reload);

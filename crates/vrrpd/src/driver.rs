@@ -26,8 +26,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 use vrrp::track::Kind;
 use vrrp::{
-    Action, AddressChange, Announcement, Datagram, LinkChange, LinkId, Notification, Received, Router, RouterId,
-    TrackId, TrackState,
+    Action, AddressChange, Announcement, Datagram, LinkChange, LinkId, Notification, Received, Router,
+    RouterId, TrackId, TrackState,
 };
 
 /// What wakes the loop.
@@ -80,6 +80,8 @@ pub struct World {
     before: Option<(Plan, Interfaces)>,
     parent: Option<Parent>,
     looking: bool,
+    /// It has taken everything away; what still comes is of no interest.
+    stopped: bool,
 }
 
 struct Parent {
@@ -122,7 +124,13 @@ impl World {
     ///
     /// # Errors
     /// When the kernel refuses to tell about interfaces, or gives no sockets; the text is for the log.
-    pub fn new(plan: Plan, host: &str, log: Rc<Log>, seed: u64, parent: Option<Stream>) -> Result<Rc<RefCell<Self>>, String> {
+    pub fn new(
+        plan: Plan,
+        host: &str,
+        log: Rc<Log>,
+        seed: u64,
+        parent: Option<Stream>,
+    ) -> Result<Rc<RefCell<Self>>, String> {
         let mut client = Client::open(netlink::Protocol::Route).map_err(|error| error.to_string())?;
         let mut interfaces = plan.interfaces();
         list(&mut interfaces, &mut client, &log).map_err(|error| error.to_string())?;
@@ -140,7 +148,10 @@ impl World {
             })
         };
         senders
-            .open(of_family(keepalived_conf::model::Family::V4), of_family(keepalived_conf::model::Family::V6))
+            .open(
+                of_family(keepalived_conf::model::Family::V4),
+                of_family(keepalived_conf::model::Family::V6),
+            )
             .map_err(|error| format!("Unable to open sockets - {error}"))?;
         let notifier = Notifier::new(&plan, host, &log, None);
         let now = boot_time();
@@ -174,6 +185,7 @@ impl World {
             before: None,
             parent: parent.map(|stream| Parent { stream, waiting: Vec::new() }),
             looking: false,
+            stopped: false,
         }));
         {
             let mut this = world.borrow_mut();
@@ -271,6 +283,9 @@ impl World {
 
     /// Takes news of the network.
     pub fn handle_network(&mut self, world: &Rc<RefCell<Self>>, event: Event) {
+        if self.stopped {
+            return;
+        }
         let now = boot_time();
         match event {
             Event::Link(Change::Deleted, link) => {
@@ -285,6 +300,12 @@ impl World {
             }
             Event::Link(_, link) => {
                 let known = self.interfaces.by_index(link.index).is_some();
+                // News of what this process did itself may be older than what it knows: a link that is said to be down is
+                // looked at once more.
+                let link = match (known && !link.is_usable(), netlink::link::by_index(link.index)) {
+                    (true, look) => self.client.run(look).ok().flatten().unwrap_or(link),
+                    (false, _) => link,
+                };
                 let Some((id, usable)) = self.interfaces.update_link(&link) else { return };
                 if !known {
                     self.log.info(format_args!("Interface {} added", link.name));
@@ -307,19 +328,17 @@ impl World {
                 self.router.handle_address(now, AddressChange { link: id, address: ip, present });
                 self.look();
             }
-            Event::Synchronised | Event::Resync | Event::Route(..) | Event::Rule(..) | Event::Unreadable(_) => {}
+            Event::Synchronised
+            | Event::Resync
+            | Event::Route(..)
+            | Event::Rule(..)
+            | Event::Unreadable(_) => {}
         }
     }
 
     /// An interface came: virtual ones may now be made on it, and sockets opened.
     fn appeared(&mut self, world: &Rc<RefCell<Self>>) {
-        let before = self.vmacs.len();
         self.vmacs.create(&self.plan, &self.interfaces, &mut self.client, &mut self.filter, &self.log);
-        if self.vmacs.len() != before
-            && let Err(error) = list(&mut self.interfaces, &mut self.client, &self.log)
-        {
-            self.log.info(format_args!("Unable to list interfaces - {error}"));
-        }
         let steps = self.installer().add_static(None);
         self.run_steps(steps);
         self.open_sockets(world);
@@ -380,11 +399,11 @@ impl World {
                     let Some(script) = model.scripts.get(at) else { continue };
                     let name = script.name.text.as_str();
                     if !used {
-                        self.log.info(format_args!("Warning - script {name} is not used"));
                         continue;
                     }
                     let programs = Programs::new(&model.global, &self.log);
-                    let Some(program) = programs.prepare(&script.script, &format!("track script {name}")) else {
+                    let Some(program) = programs.prepare(&script.script, &format!("track script {name}"))
+                    else {
                         // keepalived takes it out of what is tracked; so does a track that is always well.
                         self.reports.put(TrackReport { which, state: TrackState::Up });
                         continue;
@@ -490,6 +509,7 @@ impl World {
 
     /// Resigns and takes everything away.
     pub fn stop(&mut self) {
+        self.stopped = true;
         self.trackers.clear();
         self.router.handle_shutdown(boot_time());
         self.act();
@@ -518,7 +538,8 @@ impl World {
         while let Some(action) = self.router.poll_action() {
             // Up to `Reloaded`, ids are those of the plan before.
             let old = self.before.as_ref().filter(|_| !reloaded);
-            let (plan, interfaces) = old.map_or((&self.plan, &self.interfaces), |(plan, links)| (plan, links));
+            let (plan, interfaces) =
+                old.map_or((&self.plan, &self.interfaces), |(plan, links)| (plan, links));
             let installer = Installer { plan, interfaces };
             match action {
                 Action::Send(advert) => {
@@ -544,7 +565,11 @@ impl World {
                         && let Some(before) = plan.router_id(name)
                     {
                         let now = Installer { plan: &self.plan, interfaces: &self.interfaces };
-                        steps.extend(now.adjust(router, &Installer { plan, interfaces }, before));
+                        let old = Installer { plan, interfaces };
+                        steps.extend(now.adjust(router, &old, before));
+                        let (had, wants) = (old.not_accepted(before), now.not_accepted(router));
+                        blocked.extend(wants.iter().filter(|address| !had.contains(address)).cloned());
+                        passing.extend(had.into_iter().filter(|address| !wants.contains(address)));
                         held.push(router);
                     }
                 }
@@ -680,7 +705,8 @@ impl World {
 
 /// Whether this host forwards IPv6 on an interface, which neighbour advertisements say.
 fn forwards_v6(interface: &str) -> bool {
-    std::fs::read(format!("/proc/sys/net/ipv6/conf/{interface}/forwarding")).is_ok_and(|value| value.first() == Some(&b'1'))
+    std::fs::read(format!("/proc/sys/net/ipv6/conf/{interface}/forwarding"))
+        .is_ok_and(|value| value.first() == Some(&b'1'))
 }
 
 /// The initial values of tracked files, which are known at once; files that are to be made are made.
@@ -708,7 +734,11 @@ fn used_tracks(router: &Router) -> Vec<TrackId> {
         .collect()
 }
 
-fn remember(history: &mut HashMap<String, Vec<crate::dump::Transition>>, plan: &Plan, notification: &Notification) {
+fn remember(
+    history: &mut HashMap<String, Vec<crate::dump::Transition>>,
+    plan: &Plan,
+    notification: &Notification,
+) {
     if let Notification::State { subject: vrrp::Subject::Router(router), from, to, cause, .. } = notification
         && let Some(instance) = plan.instance(*router)
     {
@@ -716,7 +746,12 @@ fn remember(history: &mut HashMap<String, Vec<crate::dump::Transition>>, plan: &
         if list.len() >= REMEMBERED {
             list.remove(0);
         }
-        list.push(crate::dump::Transition { at: reactor::wall(), from: *from, to: *to, cause: cause.clone() });
+        list.push(crate::dump::Transition {
+            at: reactor::wall(),
+            from: *from,
+            to: *to,
+            cause: cause.clone(),
+        });
     }
 }
 

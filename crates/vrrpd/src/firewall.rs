@@ -3,8 +3,8 @@
 
 use crate::log::Log;
 use keepalived_conf::model;
-use netlink::{Firewall, Installed, OnLink};
 use netlink::{Client, Family, Operation, Protocol};
+use netlink::{Firewall, Installed, OnLink};
 use std::net::IpAddr;
 
 /// The program's nftables tables, made when they are first needed and removed at the end.
@@ -95,7 +95,9 @@ impl Filter {
     pub fn unblock(&mut self, addresses: &[(IpAddr, Option<OnLink>)], log: &Log) {
         for family in [Family::V4, Family::V6] {
             let of_family = of(family, addresses);
-            if !of_family.is_empty() && self.installed.get(place(family)).is_some_and(|installed| installed.any()) {
+            if !of_family.is_empty()
+                && self.installed.get(place(family)).is_some_and(|installed| installed.any())
+            {
                 let operation = self.rules.unblock(family, &of_family);
                 self.run(operation, log);
             }

@@ -3,8 +3,8 @@
 use crate::interfaces::Interfaces;
 use crate::lower::Plan;
 use keepalived_conf::model;
-use netlink::address::{self, Address, AddressFlags};
 use netlink::OnLink;
+use netlink::address::{self, Address, AddressFlags};
 use netlink::route::{self, Encapsulation, Metric, NextHop, Placement, Preference, Route, RouteKind};
 use netlink::rule::{self, Action, Rule};
 use netlink::{Operation, Prefix};
@@ -171,7 +171,10 @@ fn to_route(from: &model::Route, index: &dyn Fn(&str) -> u32) -> Route {
     to.source = from.source.map(prefix);
     let local = matches!(
         from.kind,
-        model::RouteType::Local | model::RouteType::Broadcast | model::RouteType::Anycast | model::RouteType::Nat
+        model::RouteType::Local
+            | model::RouteType::Broadcast
+            | model::RouteType::Anycast
+            | model::RouteType::Nat
     );
     to.table = from.table.unwrap_or(if local { route::LOCAL_TABLE } else { route::MAIN_TABLE });
     to.protocol = from.protocol.unwrap_or(PROTOCOL);
@@ -309,7 +312,7 @@ impl Installer<'_> {
             .collect();
         if let Some(instance) = self.plan.instance(router) {
             steps.extend(instance.routes.iter().map(|route| self.add_route(route)));
-            steps.extend(instance.rules.iter().map(|rule| Self::add_rule(rule)));
+            steps.extend(instance.rules.iter().map(Self::add_rule));
         }
         steps
     }
@@ -318,7 +321,7 @@ impl Installer<'_> {
     pub fn withdraw(&self, router: RouterId) -> Vec<Step> {
         let mut steps = Vec::new();
         if let Some(instance) = self.plan.instance(router) {
-            steps.extend(instance.rules.iter().rev().map(|rule| Self::delete_rule(rule)));
+            steps.extend(instance.rules.iter().rev().map(Self::delete_rule));
             steps.extend(instance.routes.iter().rev().map(|route| self.delete_route(route)));
         }
         let addresses = self.addresses(router).into_iter().rev();
@@ -349,7 +352,10 @@ impl Installer<'_> {
         let (old_rules, new_rules) = (rules(old, old_router), rules(self, router));
         steps.extend(old_rules.iter().filter(|rule| !has_rule(&new_rules, rule)).map(Self::delete_rule));
         steps.extend(
-            old_routes.iter().filter(|route| !has_route(&new_routes, route)).map(|route| old.delete_route(route)),
+            old_routes
+                .iter()
+                .filter(|route| !has_route(&new_routes, route))
+                .map(|route| old.delete_route(route)),
         );
         for (_, _, _, address) in &has {
             if !wants.iter().any(|(_, _, _, wanted)| wanted == address) {
@@ -362,7 +368,10 @@ impl Installer<'_> {
             }
         }
         steps.extend(
-            new_routes.iter().filter(|route| !has_route(&old_routes, route)).map(|route| self.add_route(route)),
+            new_routes
+                .iter()
+                .filter(|route| !has_route(&old_routes, route))
+                .map(|route| self.add_route(route)),
         );
         steps.extend(new_rules.iter().filter(|rule| !has_rule(&old_rules, rule)).map(Self::add_rule));
         steps
@@ -377,10 +386,17 @@ impl Installer<'_> {
                 steps.push(Step { operation: address::add(&address), what: self.shown(&address) });
             }
         }
-        let (routes, rules) =
-            old.map_or((&[][..], &[][..]), |old| (&old.plan.model.static_routes[..], &old.plan.model.static_rules[..]));
+        let (routes, rules) = old.map_or((&[][..], &[][..]), |old| {
+            (&old.plan.model.static_routes[..], &old.plan.model.static_rules[..])
+        });
         let model = &self.plan.model;
-        steps.extend(model.static_routes.iter().filter(|route| !has_route(routes, route)).map(|route| self.add_route(route)));
+        steps.extend(
+            model
+                .static_routes
+                .iter()
+                .filter(|route| !has_route(routes, route))
+                .map(|route| self.add_route(route)),
+        );
         steps.extend(model.static_rules.iter().filter(|rule| !has_rule(rules, rule)).map(Self::add_rule));
         steps
     }
@@ -388,12 +404,17 @@ impl Installer<'_> {
     /// Static ones that are not in `new`, or all.
     pub fn remove_static(&self, new: Option<&Installer<'_>>) -> Vec<Step> {
         let mut steps = Vec::new();
-        let (routes, rules) =
-            new.map_or((&[][..], &[][..]), |new| (&new.plan.model.static_routes[..], &new.plan.model.static_rules[..]));
+        let (routes, rules) = new.map_or((&[][..], &[][..]), |new| {
+            (&new.plan.model.static_routes[..], &new.plan.model.static_rules[..])
+        });
         let model = &self.plan.model;
         steps.extend(model.static_rules.iter().filter(|rule| !has_rule(rules, rule)).map(Self::delete_rule));
         steps.extend(
-            model.static_routes.iter().filter(|route| !has_route(routes, route)).map(|route| self.delete_route(route)),
+            model
+                .static_routes
+                .iter()
+                .filter(|route| !has_route(routes, route))
+                .map(|route| self.delete_route(route)),
         );
         let wanted = new.map(|new| new.static_addresses()).unwrap_or_default();
         for address in self.static_addresses() {
@@ -405,7 +426,8 @@ impl Installer<'_> {
     }
 
     fn static_addresses(&self) -> Vec<Address> {
-        let default = self.plan.model.global.default_interface.as_ref().map_or("eth0", |name| name.text.as_str());
+        let default =
+            self.plan.model.global.default_interface.as_ref().map_or("eth0", |name| name.text.as_str());
         self.plan
             .model
             .static_addresses

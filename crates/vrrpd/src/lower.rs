@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 use vrrp::track::Kind;
 use vrrp::{
-    Announce, Authentication, ChecksumMode, Family, GroupId, Initial, LinkId, Mode, Pace, PaceId, Peer, Preemption,
-    RouterId, Track, TrackId, TrackState, Tracking, Unicast, Version, VirtualRouter,
+    Announce, Authentication, ChecksumMode, Family, GroupId, Initial, LinkId, Mode, Pace, PaceId, Peer,
+    Preemption, RouterId, Track, TrackId, TrackState, Tracking, Unicast, Version, VirtualRouter,
 };
 
 /// A configuration and what follows from it. Lists of the model keep their order: an instance's position is its
@@ -152,7 +152,11 @@ impl Plan {
 
     /// The interfaces that are named, none of which is known to exist.
     pub fn interfaces(&self) -> Interfaces {
-        let list = self.links.iter().map(|link| Interface { base: link.base, ..Interface::new(&link.name) }).collect();
+        let list = self
+            .links
+            .iter()
+            .map(|link| Interface { base: link.base, ..Interface::new(&link.name) })
+            .collect();
         let addresses = self
             .model
             .instances
@@ -172,7 +176,13 @@ impl Plan {
                 .zip(&self.links)
                 .map(|(position, link)| interfaces.core_link(LinkId(position), link.pace))
                 .collect(),
-            routers: self.model.instances.iter().zip(&self.routers).map(|(instance, planned)| self.router(instance, planned)).collect(),
+            routers: self
+                .model
+                .instances
+                .iter()
+                .zip(&self.routers)
+                .map(|(instance, planned)| self.router(instance, planned))
+                .collect(),
             groups: self
                 .model
                 .sync_groups
@@ -214,10 +224,9 @@ impl Plan {
 
     fn track(&self, source: TrackSource) -> Track {
         let (name, kind) = match source {
-            TrackSource::Interface(link) => (
-                self.links.get(link.index()).map_or("", |link| link.name.as_str()),
-                Kind::Interface(link),
-            ),
+            TrackSource::Interface(link) => {
+                (self.links.get(link.index()).map_or("", |link| link.name.as_str()), Kind::Interface(link))
+            }
             TrackSource::Script(at) => {
                 (self.model.scripts.get(at).map_or("", |script| script.name.text.as_str()), Kind::Script)
             }
@@ -251,10 +260,15 @@ impl Plan {
             self.model.scripts.iter().position(|script| script.name.text == name).map(TrackSource::Script)
         };
         let process = |name: &str| {
-            self.model.processes.iter().position(|process| process.name.text == name).map(TrackSource::Process)
+            self.model
+                .processes
+                .iter()
+                .position(|process| process.name.text == name)
+                .map(TrackSource::Process)
         };
-        let file =
-            |name: &str| self.model.files.iter().position(|file| file.name.text == name).map(TrackSource::File);
+        let file = |name: &str| {
+            self.model.files.iter().position(|file| file.name.text == name).map(TrackSource::File)
+        };
         let interfaces = track.interfaces.iter().map(|tracked| (tracked, link(&tracked.name.text)));
         let scripts = track.scripts.iter().map(|tracked| (tracked, script(&tracked.name.text)));
         let processes = track.processes.iter().map(|tracked| (tracked, process(&tracked.name.text)));
@@ -298,7 +312,8 @@ impl Plan {
                     .iter()
                     .map(|peer| Peer {
                         address: peer.address,
-                        ttl: ((peer.min_ttl, peer.max_ttl) != (0, 255)).then_some((peer.min_ttl, peer.max_ttl)),
+                        ttl: ((peer.min_ttl, peer.max_ttl) != (0, 255))
+                            .then_some((peer.min_ttl, peer.max_ttl)),
                     })
                     .collect(),
                 ttl: instance.unicast_ttl,
@@ -374,7 +389,10 @@ fn plan_router(model: &model::Config, instance: &model::Instance, links: &mut Li
     let unused = |links: &Links, wanted: String, base: LinkId| {
         let free = |name: &str| match links.by_name.get(name).and_then(|link| links.list.get(link.index())) {
             None => true,
-            Some(link) => link.base == Some(base) && link.vmac.as_ref().is_some_and(|vmac| vmac.family == instance.family),
+            Some(link) => {
+                link.base == Some(base)
+                    && link.vmac.as_ref().is_some_and(|vmac| vmac.family == instance.family)
+            }
         };
         if free(&wanted) {
             return wanted;
@@ -388,7 +406,8 @@ fn plan_router(model: &model::Config, instance: &model::Instance, links: &mut Li
                 unused(links, format!("{prefix}{six}.{vrid}"), base)
             });
             let mac = vmac.mac.unwrap_or_else(|| virtual_mac(instance.family, vrid));
-            let planned = PlannedVmac { mac: Some(mac), family: instance.family, ipvlan: None, address: None };
+            let planned =
+                PlannedVmac { mac: Some(mac), family: instance.family, ipvlan: None, address: None };
             Some(links.vmac(&name, base, planned))
         }
         (None, Some(ipvlan), Some(base)) => {
@@ -419,15 +438,16 @@ fn plan_router(model: &model::Config, instance: &model::Instance, links: &mut Li
                 // "dev" names the interface below the virtual MAC explicitly.
                 return below;
             }
-            let wants_own = address.use_vmac.clone().or_else(|| {
-                (instance.vmac_addr && Some(below) != base).then(model::AddressVmac::default)
-            });
+            let wants_own = address
+                .use_vmac
+                .clone()
+                .or_else(|| (instance.vmac_addr && Some(below) != base).then(model::AddressVmac::default));
             match wants_own {
                 None => below,
                 Some(vmac) => {
-                    let name = vmac
-                        .name
-                        .unwrap_or_else(|| unused(links, format!("{}.{vrid}", model.global.vmac_addr_prefix), below));
+                    let name = vmac.name.unwrap_or_else(|| {
+                        unused(links, format!("{}.{vrid}", model.global.vmac_addr_prefix), below)
+                    });
                     let mac = vmac.mac.unwrap_or_else(|| virtual_mac(address.family(), vrid));
                     let planned =
                         PlannedVmac { mac: Some(mac), family: address.family(), ipvlan: None, address: None };
@@ -451,8 +471,12 @@ fn plan_paces(model: &model::Config, links: &mut Links) -> Vec<Pace> {
     let (garp, gna) = (model.global.vrrp.garp_interval, model.global.vrrp.gna_interval);
     for group in &model.garp_groups {
         let pace = PaceId(paces.len() as u32);
-        let or = |wanted: Option<Duration>, default| wanted.filter(|wanted| !wanted.is_zero()).unwrap_or(default);
-        paces.push(Pace { garp_interval: or(group.garp_interval, garp), gna_interval: or(group.gna_interval, gna) });
+        let or =
+            |wanted: Option<Duration>, default| wanted.filter(|wanted| !wanted.is_zero()).unwrap_or(default);
+        paces.push(Pace {
+            garp_interval: or(group.garp_interval, garp),
+            gna_interval: or(group.gna_interval, gna),
+        });
         for interface in &group.interfaces {
             let link = links.of(&interface.text);
             if let Some(link) = links.list.get_mut(link.index()) {

@@ -80,10 +80,9 @@ impl Notifier {
         };
         let mut old_fifos = old.map(|old| old.fifos).unwrap_or_default();
         let mut fifos = Vec::new();
-        for (fifo, what) in [
-            (&model.global.notify_fifo, "notify fifo"),
-            (&model.global.vrrp_notify_fifo, "vrrp notify fifo"),
-        ] {
+        for (fifo, what) in
+            [(&model.global.notify_fifo, "notify fifo"), (&model.global.vrrp_notify_fifo, "vrrp notify fifo")]
+        {
             let Some(fifo) = fifo else { continue };
             let same = old_fifos.iter().position(|old| Some(old.path()) == fifo.path.as_deref());
             match same {
@@ -248,10 +247,16 @@ impl Notifier {
         to.mailed = Some(word);
         let (_, name) = names(plan, subject);
         let (what, body) = match (subject, word) {
-            (Subject::Router(_), "MASTER") => ("Instance", "=> VRRP Instance is now owning VRRP VIPs <=".to_owned()),
+            (Subject::Router(_), "MASTER") => {
+                ("Instance", "=> VRRP Instance is now owning VRRP VIPs <=".to_owned())
+            }
             (Subject::Router(_), "STOP") => ("Instance", "=> VRRP Instance stopping <=".to_owned()),
-            (Subject::Router(_), _) => ("Instance", "=> VRRP Instance is no longer owning VRRP VIPs <=".to_owned()),
-            (Subject::Group(_), "STOP") => ("Group", "=> All VRRP group instances are now stopping <=".to_owned()),
+            (Subject::Router(_), _) => {
+                ("Instance", "=> VRRP Instance is no longer owning VRRP VIPs <=".to_owned())
+            }
+            (Subject::Group(_), "STOP") => {
+                ("Group", "=> All VRRP group instances are now stopping <=".to_owned())
+            }
             (Subject::Group(_), word) => {
                 ("Group", format!("=> All VRRP group instances are now in {word} state <="))
             }

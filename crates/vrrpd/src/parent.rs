@@ -4,6 +4,7 @@
 //! body. A parent that does not know a version or kind ignores the frame: both ends are the same program, but one of them
 //! may have been replaced on disk between a start and a restart.
 
+use netlink::{Client, Operation, Protocol};
 use reactor::raw::{Family, Outbox, RawSocket, Target};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -36,7 +37,7 @@ pub struct Hold {
     pub name: String,
     /// Advertisements of priority 0, ready to be sent.
     pub farewells: Vec<Farewell>,
-    /// Netlink requests (whole messages of the route family) that take back addresses, routes and rules, in this order.
+    /// Netlink requests that take back addresses, routes and rules, in this order: `netlink::Operation::encode`.
     pub undo: Vec<Vec<u8>>,
 }
 
@@ -279,6 +280,25 @@ impl StandIn {
             }
         }
         errors
+    }
+
+    /// Takes back the addresses, routes and rules of everything that is held. What is gone already is no failure.
+    ///
+    /// Returns what went wrong; the rest was done all the same.
+    pub fn take_back(&self) -> Vec<netlink::Error> {
+        let mut client = match Client::open(Protocol::Route) {
+            Ok(client) => client,
+            Err(error) => return vec![error],
+        };
+        let requests = self.holds.iter().flat_map(|hold| &hold.undo);
+        let operations = requests.filter_map(|request| Operation::decode(request)).collect();
+        let results = client.run_all(operations).into_iter().filter_map(Result::err);
+        results.filter(|error| !error.is_missing()).collect()
+    }
+
+    /// The process that was watched is gone, and was stood in for: nothing is held any more.
+    pub fn reset(&mut self) {
+        *self = Self::default();
     }
 }
 

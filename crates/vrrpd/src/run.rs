@@ -61,7 +61,10 @@ impl Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("log", &self.log).field("parent", &self.parent).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("log", &self.log)
+            .field("parent", &self.parent)
+            .finish_non_exhaustive()
     }
 }
 
@@ -162,7 +165,10 @@ const KEPT: [Capability; 7] = [
 ];
 
 fn host_name() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// Interfaces that do not exist though nothing says that they may come later.
@@ -177,7 +183,10 @@ fn missing(plan: &Plan) -> Vec<String> {
         .filter_map(|instance| {
             let interface = &instance.interface.as_ref()?.text;
             (!exists(interface)).then(|| {
-                format!("WARNING - interface {interface} for vrrp_instance {} doesn't exist", instance.name.text)
+                format!(
+                    "WARNING - interface {interface} for vrrp_instance {} doesn't exist",
+                    instance.name.text
+                )
             })
         })
         .collect()
@@ -192,11 +201,13 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         return Exit::Config;
     }
     let parent = options.parent.take().and_then(|fd| Stream::from_fd(fd).ok());
-    let seed = plan.model.global.random_seed.map_or_else(|| RandomState::new().hash_one(boot_time()), u64::from);
-    let monitor = Monitor::open(Interests { links: true, addresses: true, routes: false, rules: false });
+    let seed =
+        plan.model.global.random_seed.map_or_else(|| RandomState::new().hash_one(boot_time()), u64::from);
     let alarm = Alarm::new();
     let host = host_name();
     let world = World::new(plan, &host, log.clone(), seed, parent);
+    // After the interfaces were made: it begins with all there is, so nothing is missed.
+    let monitor = Monitor::open(Interests { links: true, addresses: true, routes: false, rules: false });
     let (world, monitor, alarm) = match (world, monitor, alarm) {
         (Ok(world), Ok(monitor), Ok(alarm)) => (world, monitor, alarm),
         (Err(line), ..) => {
@@ -236,6 +247,7 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         path
     });
     world.borrow_mut().tell(&Report::Ready);
+    trim_later();
     run_loop(&world, &alarm, &mut options, &log).await;
     log.info("Stopping");
     let notifier = {
@@ -322,6 +334,16 @@ fn reload(world: &Rc<RefCell<World>>, options: &mut Options, log: &Rc<Log>) {
         return;
     }
     world.borrow_mut().reload(world, plan);
+    trim_later();
+}
+
+/// Once a start or reload and the elections after it are over, what they needed is given back.
+fn trim_later() {
+    let until = reactor::now() + Duration::from_secs(8);
+    reactor::spawn(async move {
+        reactor::sleep_until(until).await;
+        reactor::process::trim_heap();
+    });
 }
 
 fn signalled(world: &mut World, number: i32) {

@@ -105,7 +105,11 @@ struct Lane {
 }
 
 impl Lane {
-    fn flush(&mut self, open: impl FnOnce() -> io::Result<RawSocket>, mut failed: impl FnMut(&Target, io::Error)) {
+    fn flush(
+        &mut self,
+        open: impl FnOnce() -> io::Result<RawSocket>,
+        mut failed: impl FnMut(&Target, io::Error),
+    ) {
         if self.outbox.is_empty() {
             return;
         }
@@ -185,10 +189,10 @@ impl Senders {
     /// Sends the announcements that have gathered.
     pub fn flush_announcements(&mut self, log: &Log) {
         let failures = &mut self.failures;
-        let mut failed = |target: &Target, error: io::Error| report(log, failures, "announcement", target, &error);
+        let mut failed =
+            |target: &Target, error: io::Error| report(log, failures, "announcement", target, &error);
         self.frames.flush(RawSocket::frames, &mut failed);
-        self.neighbours
-            .flush(|| RawSocket::sender(Family::V6, wire::ndisc::PROTOCOL_ICMPV6), &mut failed);
+        self.neighbours.flush(|| RawSocket::sender(Family::V6, wire::ndisc::PROTOCOL_ICMPV6), &mut failed);
     }
 }
 

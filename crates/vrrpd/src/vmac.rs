@@ -80,7 +80,10 @@ impl Vmacs {
                         let mut own = Address::new(index, Prefix::new(source.into(), 64));
                         own.flags = AddressFlags::NO_DAD;
                         if let Err(error) = client.run(address::add(&own)) {
-                            log.info(format_args!("Unable to give {} the address {source} - {error}", planned.name));
+                            log.info(format_args!(
+                                "Unable to give {} the address {source} - {error}",
+                                planned.name
+                            ));
                         }
                     }
                 }
@@ -137,7 +140,12 @@ impl Vmacs {
 }
 
 /// Makes one; its index.
-fn create_one(name: &str, lower: u32, vmac: &PlannedVmac, client: &mut Client) -> Result<u32, netlink::Error> {
+fn create_one(
+    name: &str,
+    lower: u32,
+    vmac: &PlannedVmac,
+    client: &mut Client,
+) -> Result<u32, netlink::Error> {
     let upper = match vmac.ipvlan {
         None => Upper::Macvlan(MacvlanMode::Private),
         Some(flag) => Upper::Ipvlan { mode: IpvlanMode::L2, private: flag == model::IpvlanFlag::Private },

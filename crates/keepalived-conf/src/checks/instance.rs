@@ -127,13 +127,10 @@ fn addresses(one: &mut InstanceDraft, options: &Options, place: Place, label: &s
     if let Some(first) = instance.addresses.first()
         && let IpAddr::V6(address) = first.prefix.address
         && address.segments().first().is_some_and(|start| start & 0xffc0 != 0xfe80)
-        && (instance.strict || instance.version == Version::V3)
+        && instance.strict
     {
-        let what = if instance.strict { "must" } else { "should" };
-        let message = format!("({label}) the first IPv6 VIP address {what} be link local");
-        if instance.strict {
-            check.say(code::STRICT, first.place, message);
-        }
+        let message = format!("({label}) the first IPv6 VIP address must be link local");
+        check.say(code::STRICT, first.place, message);
     }
 }
 

@@ -14,9 +14,8 @@ pub(super) fn run(draft: &mut Draft, check: &mut Check<'_>) {
         .map(|tracked| tracked.name.text.as_str())
         .collect();
     for script in &config.scripts {
-        if tracked.contains(&script.name.text.as_str()) {
-            draft.runs_scripts[0] = true;
-        } else {
+        draft.runs_scripts[0] = true;
+        if !tracked.contains(&script.name.text.as_str()) {
             let message = format!("Warning - script {} is not used", script.name.text);
             check.mention(code::UNUSED, script.name.place, message);
         }

@@ -50,7 +50,7 @@ fn settle(one: &mut ServerDraft, groups: &[VirtualServerGroup], check: &mut Chec
         }
     } else if one.protocol.is_none() {
         let message = format!("Virtual server {}: no protocol set - defaulting to UDP", name(one));
-        check.mention(code::VIRTUAL_SERVER_DEFAULT, place, message);
+        check.say(code::VIRTUAL_SERVER_DEFAULT, place, message);
         one.protocol = Some(Protocol::Udp);
     }
     let shown = name(one);
@@ -67,11 +67,11 @@ fn settle(one: &mut ServerDraft, groups: &[VirtualServerGroup], check: &mut Chec
     }
     if one.scheduler.is_none() {
         let message = format!("Virtual server {shown}: no scheduler set, setting default 'wlc'");
-        check.mention(code::VIRTUAL_SERVER_DEFAULT, place, message);
+        check.say(code::VIRTUAL_SERVER_DEFAULT, place, message);
     }
     if one.forwarding.is_none() {
         let message = format!("Virtual server {shown}: no forwarding method set, setting default NAT");
-        check.mention(code::VIRTUAL_SERVER_DEFAULT, place, message);
+        check.say(code::VIRTUAL_SERVER_DEFAULT, place, message);
     }
     one.server.protocol = one.protocol;
     one.server.scheduler = one.scheduler.unwrap_or_default();

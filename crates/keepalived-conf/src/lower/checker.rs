@@ -391,6 +391,12 @@ impl Lower<'_> {
             return None;
         };
         script.account = account;
+        if script.account.is_none() && usable && !self.has_default_account(node.end) {
+            let command = quoted(&script.command);
+            let message = format!("Unable to set default user for misc script {command} - removing");
+            self.say(code::ACCOUNT, node.end, message);
+            return None;
+        }
         draft.runs_scripts[1] |= usable;
         usable.then_some(CheckerKind::Misc { script, timeout, dynamic })
     }

@@ -16,6 +16,9 @@ const MAX_SECONDS: u32 = 4294;
 
 impl Lower<'_> {
     pub(crate) fn global(&mut self, node: &Node, draft: &mut Draft) {
+        // What is said further down counts from the beginning.
+        let says = |keyword: &str| node.body.iter().any(|child| child.keyword.name == keyword);
+        self.needs_script_user |= says("enable_script_security") && !says("script_user");
         for child in &node.body {
             let global = &mut draft.config.global;
             if !self.global_mail(child, global)

@@ -48,7 +48,8 @@ impl Lower<'_> {
         for child in &node.body {
             self.instance_line(child, &mut one, draft);
         }
-        if one.instance.vmac.is_some() && !one.instance.unicast_peers.is_empty() && !one.instance.vmac_xmit_base {
+        let unicast = one.wants_unicast || !one.instance.unicast_peers.is_empty();
+        if one.instance.vmac.is_some() && unicast && !one.instance.vmac_xmit_base {
             let label = &one.instance.name.text;
             let message = format!("({label}) unicast with use_vmac requires vmac_xmit_base - setting");
             self.say(code::VMAC, node.end, message);

@@ -58,10 +58,19 @@ impl Lower<'_> {
                     }
                 }
             }
-            "check_unicast_src" => instance.check_unicast_source = true,
+            "check_unicast_src" => {
+                instance.check_unicast_source = true;
+                draft.wants_unicast = true;
+            }
             "old_unicast_checksum" => match line.words.get(1) {
-                None => instance.unicast_checksum = UnicastChecksum::Old,
-                Some(word) if word.text == "never" => instance.unicast_checksum = UnicastChecksum::Never,
+                None => {
+                    draft.wants_unicast = true;
+                    instance.unicast_checksum = UnicastChecksum::Old;
+                }
+                Some(word) if word.text == "never" => {
+                    draft.wants_unicast = true;
+                    instance.unicast_checksum = UnicastChecksum::Never;
+                }
                 Some(word) => {
                     let message =
                         format!("({label}) Unknown old_unicast_chksum mode {} - ignoring", word.text);

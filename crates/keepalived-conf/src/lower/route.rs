@@ -179,7 +179,12 @@ impl Lower<'_> {
                 self.say(code::DEPRECATED, value.span, message);
                 route.alternative_gateway = Some(prefix.address);
             }
-            _ => route.hop.gateway = Some(prefix.address),
+            _ => {
+                if keyword == "gw" {
+                    self.say(code::DEPRECATED, value.span, "\"gw\" for routes is deprecated. Please use \"via\"");
+                }
+                draft.route.hop.gateway = Some(prefix.address);
+            }
         }
         draft.families.push(family);
         Some(())
@@ -466,8 +471,7 @@ impl Lower<'_> {
             self.say(code::ROUTE, line.span, message);
             route.protocol = None;
         }
-        let nowhere = route.hop.interface.is_none()
-            && (route.hops.is_empty() || route.hops.iter().any(|hop| hop.interface.is_none()));
+        let nowhere = route.hop.interface.is_none();
         if nowhere && !route.no_track && (tracked || fixed) {
             let destination = &route.destination;
             let bits = route.family.bits();

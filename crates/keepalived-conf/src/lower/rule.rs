@@ -186,7 +186,7 @@ impl Lower<'_> {
                 };
                 rule.fwmark = Some((mark, mask));
             }
-            "preference" | "priority" | "order" | "pref" => {
+            "preference" | "priority" | "order" => {
                 let Some(preference) = self.unsigned(value, 0, u32::MAX) else {
                     return self.no_rule(value, format!("Invalid rule preference {} specified", option.text));
                 };
@@ -248,9 +248,9 @@ impl Lower<'_> {
 }
 
 /// Options with a value.
-const VALUED: [&str; 31] = [
+const VALUED: [&str; 30] = [
     "table", "lookup", "goto", "from", "to", "track_group", "iif", "dev", "oif", "tos", "dsfield", "fwmark",
-    "preference", "priority", "order", "pref", "realms", "tunnel-id", "tun_id", "suppress_prefixlength", "sup_pl",
+    "preference", "priority", "order", "realms", "tunnel-id", "tun_id", "suppress_prefixlength", "sup_pl",
     "suppress_ifgroup", "sup_group", "uidrange", "ipproto", "ip_proto", "sport", "dport", "protocol", "ip-proto",
     "realm",
 ];

@@ -5,6 +5,7 @@ use crate::code;
 use crate::model::{Fifo, Notify, OnceScript, Script};
 use crate::tree::Node;
 use crate::word::{Line, Word, WordError, escaped_words};
+use diag::{Diagnostic, Span};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,9 +61,28 @@ impl Lower<'_> {
                 }
                 account
             }
-            _ => None,
+            _ => {
+                if !self.has_default_account(word.span) {
+                    return None;
+                }
+                None
+            }
         };
         Some(Script { command, account, place: Some(word.span) })
+    }
+
+    /// Whether a script that names no user has one: with `enable_script_security` it needs `script_user` or the user
+    /// `keepalived_script`. keepalived says it once.
+    pub(crate) fn has_default_account(&mut self, span: Span) -> bool {
+        if !self.needs_script_user || self.reader.user_exists("keepalived_script") {
+            return true;
+        }
+        if !std::mem::replace(&mut self.said_script_user, true) {
+            let message = "Unable to set default user keepalived_script for script";
+            let note = "add the user keepalived_script, or name another with script_user";
+            self.report.push(Diagnostic::warning(code::ACCOUNT, message).at(span).note(note));
+        }
+        false
     }
 
     /// `script` of a `vrrp_script`: without user.
@@ -122,8 +142,9 @@ impl Lower<'_> {
             return self.say(code::SCRIPT, line.span, format!("{kind} script missing"));
         }
         let timeout = slot.as_ref().map_or(Duration::from_secs(10), |once| once.timeout);
-        if let Some(script) = self.script(line, kind) {
-            *slot = Some(OnceScript { script, timeout });
+        match self.script(line, kind) {
+            Some(script) => *slot = Some(OnceScript { script, timeout }),
+            None => self.say(code::SCRIPT, line.span, format!("Invalid {kind} script")),
         }
     }
 

@@ -91,6 +91,10 @@ impl Lower<'_> {
         if script.script.command.is_empty() {
             return self.say(code::SCRIPT, node.end, format!("No script set for vrrp_script {label} - removing"));
         }
+        if script.script.account.is_none() && usable && !self.has_default_account(node.end) {
+            let message = format!("Unable to set default user for vrrp script {label} - removing");
+            return self.say(code::ACCOUNT, node.end, message);
+        }
         if usable {
             draft.config.scripts.push(script);
         }

@@ -81,7 +81,7 @@ fn an_endless_include_ends() {
     let (_, said) = read_files(&[("/k/k.conf", "a\ninclude k.conf\n")]);
     assert_eq!(said, "files are included more than 64 deep");
     let (lines, said) = read_files(&[("/k/k.conf", "$A=b\\\n$A\n$A\n")]);
-    assert!(lines.len() < 100 && !said.contains("panic"), "{lines} {said}");
+    assert!(lines.lines().count() < 100 && said.contains("contains itself"), "{lines} {said}");
 }
 
 #[test]

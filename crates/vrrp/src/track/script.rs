@@ -35,7 +35,7 @@ impl Script {
     pub fn considered_successful(limits: Limits) -> Self {
         let mut script = Self::new(limits);
         script.known = true;
-        script.result = script.limits.rise;
+        script.result = script.limits.rise.saturating_add(script.limits.fall) - 1;
         script
     }
 
@@ -51,22 +51,56 @@ impl Script {
     /// It ran; `success` is an exit status of 0. Returns the state when that has changed.
     pub fn handle_exit(&mut self, success: bool) -> Option<TrackState> {
         let before = self.state();
-        let top = self.limits.rise.saturating_add(self.limits.fall) - 1;
-        if success {
-            self.result = (self.result + 1).min(top);
-            if self.result >= self.limits.rise && (!self.known || before != TrackState::Up) {
-                self.result = top;
-            }
-        } else if !self.known {
-            self.result = 0;
-        } else {
-            self.result = self.result.saturating_sub(1);
-            if self.result < self.limits.rise && before == TrackState::Up {
-                self.result = 0;
-            }
-        }
+        let Limits { rise, fall, .. } = self.limits;
+        self.result = match success {
+            true if self.result + 1 < rise => self.result + 1,
+            true => rise.saturating_add(fall) - 1,
+            false if self.result > rise => self.result - 1,
+            false => 0,
+        };
         self.known = true;
         let after = self.state();
         (after != before).then_some(after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `+` a success, `-` a failure; the states after each.
+    fn history(mut script: Script, exits: &str) -> String {
+        let letter = |state| match state {
+            TrackState::Up => 'U',
+            TrackState::Down => 'D',
+            TrackState::Unknown | TrackState::Value(_) => '?',
+        };
+        let mut seen = String::from(letter(script.state()));
+        for exit in exits.chars() {
+            let before = script.state();
+            let told = script.handle_exit(exit == '+');
+            assert_eq!(told, (before != script.state()).then(|| script.state()), "changes are told");
+            seen.push(letter(script.state()));
+        }
+        seen
+    }
+
+    #[test]
+    fn rise_and_fall() {
+        let limits = |rise, fall, init_fail| Limits { rise, fall, init_fail };
+        for (limits, exits, states) in [
+            (limits(1, 1, false), "+-+", "?UDU"),
+            // One result is enough at first, whatever rise and fall are.
+            (limits(3, 2, false), "+--+++", "?UUDDDU"),
+            (limits(3, 2, false), "-++-+++", "?DDDDDDU"),
+            // A success in between starts the count of failures anew.
+            (limits(2, 3, false), "+--+---", "?UUUUUUD"),
+            (limits(2, 3, true), "+-++", "DDDDU"),
+            (limits(0, 0, false), "+-", "?UD"),
+        ] {
+            assert_eq!(history(Script::new(limits), exits), states, "{limits:?} {exits}");
+        }
+        let limits = limits(2, 2, false);
+        assert_eq!(history(Script::considered_successful(limits), "--"), "UUD");
     }
 }

@@ -75,7 +75,9 @@ pub(super) fn render(world: &World) -> String {
 
 fn global(out: &mut String, model: &model::Config) {
     let global = &model.global;
-    let name = |name: &Option<model::Name>, none: &str| name.as_ref().map_or(none.to_owned(), |name| name.text.clone());
+    let name = |name: &Option<model::Name>, none: &str| {
+        name.as_ref().map_or(none.to_owned(), |name| name.text.clone())
+    };
     line!(out, "------< Global definitions >------");
     line!(out, " Network namespace = {}", name(&global.net_namespace, "(default)"));
     if let Some(id) = &global.router_id {
@@ -121,7 +123,11 @@ fn global(out: &mut String, model: &model::Config) {
     line!(out, " Gratuitous ARP lower priority repeat = {}", vrrp.garp.lower_prio_repeat);
     line!(out, " Num adverts before down = {}", vrrp.down_timer_adverts);
     line!(out, " Send advert after receive lower priority advert = {}", on(!vrrp.lower_priority_no_advert));
-    line!(out, " Send advert after receive higher priority advert = {}", on(vrrp.higher_priority_send_advert));
+    line!(
+        out,
+        " Send advert after receive higher priority advert = {}",
+        on(vrrp.higher_priority_send_advert)
+    );
     line!(out, " Gratuitous ARP interval = {:.6}", vrrp.garp_interval.as_secs_f64());
     line!(out, " Gratuitous NA interval = {:.6}", vrrp.gna_interval.as_secs_f64());
     let version = if vrrp.version == model::Version::V3 { 3 } else { 2 };
@@ -170,7 +176,13 @@ fn router(out: &mut String, world: &World, router: RouterId, instance: &model::I
     match own {
         Some(own) if own.base.is_some() => {
             let base = interface(own.base).map_or("", |base| &base.name);
-            line!(out, "   Use VMAC, i/f name {}, is_up = {}, xmit_base = {}", own.name, on(own.usable), on(instance.vmac_xmit_base));
+            line!(
+                out,
+                "   Use VMAC, i/f name {}, is_up = {}, xmit_base = {}",
+                own.name,
+                on(own.usable),
+                on(instance.vmac_xmit_base)
+            );
             line!(out, "   Interface = {}, vmac on {base}", own.name);
         }
         Some(own) => {
@@ -205,8 +217,16 @@ fn router(out: &mut String, world: &World, router: RouterId, instance: &model::I
     line!(out, "   Gratuitous ARP lower priority delay = {}", garp.lower_prio_delay.as_secs());
     line!(out, "   Gratuitous ARP lower priority repeat = {}", garp.lower_prio_repeat);
     line!(out, "   Down timer adverts = {}", instance.down_timer_adverts);
-    line!(out, "   Send advert after receive lower priority advert = {}", on(!instance.lower_priority_no_advert));
-    line!(out, "   Send advert after receive higher priority advert = {}", on(instance.higher_priority_send_advert));
+    line!(
+        out,
+        "   Send advert after receive lower priority advert = {}",
+        on(!instance.lower_priority_no_advert)
+    );
+    line!(
+        out,
+        "   Send advert after receive higher priority advert = {}",
+        on(instance.higher_priority_send_advert)
+    );
     line!(out, "   Virtual Router ID = {}", instance.virtual_router_id);
     line!(out, "   Priority = {}", status.base_priority);
     line!(out, "   Effective priority = {}", status.effective_priority);
@@ -240,7 +260,12 @@ fn router(out: &mut String, world: &World, router: RouterId, instance: &model::I
 }
 
 fn addresses(out: &mut String, world: &World, router: RouterId, instance: &model::Instance, set: bool) {
-    let links = world.plan.routers.get(router.index()).map(|planned| planned.addresses.as_slice()).unwrap_or_default();
+    let links = world
+        .plan
+        .routers
+        .get(router.index())
+        .map(|planned| planned.addresses.as_slice())
+        .unwrap_or_default();
     let (own, excluded) = links.split_at_checked(instance.addresses.len()).unwrap_or_default();
     if !instance.addresses.is_empty() {
         line!(out, "   Virtual IP ({}):", instance.addresses.len());
@@ -305,7 +330,8 @@ fn scripts(out: &mut String, world: &World, router: RouterId, instance: &model::
             line!(out, "   {what} script = {command}, uid:gid {uid}:{gid}");
         }
     }
-    let changes = instance.notify.priority_changes.unwrap_or(world.plan.model.global.vrrp.notify_priority_changes);
+    let changes =
+        instance.notify.priority_changes.unwrap_or(world.plan.model.global.vrrp.notify_priority_changes);
     line!(out, "   Notify priority changes = {}", on(changes));
 }
 

@@ -138,7 +138,10 @@ pub async fn watch_processes<K: Copy + 'static>(
     let mut events = match ProcessEvents::open(interests) {
         Ok(events) => Some(events),
         Err(error) => {
-            log.info(format_args!("No process events ({error}), looking at /proc every {} ms", PERIOD.as_millis()));
+            log.info(format_args!(
+                "No process events ({error}), looking at /proc every {} ms",
+                PERIOD.as_millis()
+            ));
             None
         }
     };
@@ -182,12 +185,12 @@ pub async fn watch_processes<K: Copy + 'static>(
 fn apply(event: &ProcessEvent, known: &mut HashMap<u32, Seen>) {
     match event {
         // A fork is the program of its parent, until it executes another.
-        ProcessEvent::Fork { child: pid, .. } | ProcessEvent::Exec { pid } | ProcessEvent::Comm { pid, .. } => {
-            match Seen::read(&Path::new("/proc").join(pid.to_string())) {
-                Some(seen) => drop(known.insert(*pid, seen)),
-                None => drop(known.remove(pid)),
-            }
-        }
+        ProcessEvent::Fork { child: pid, .. }
+        | ProcessEvent::Exec { pid }
+        | ProcessEvent::Comm { pid, .. } => match Seen::read(&Path::new("/proc").join(pid.to_string())) {
+            Some(seen) => drop(known.insert(*pid, seen)),
+            None => drop(known.remove(pid)),
+        },
         ProcessEvent::Exit { pid, .. } => drop(known.remove(pid)),
         ProcessEvent::Resync => *known = scan(),
     }
