@@ -320,7 +320,7 @@ fn long_option<'a>(text: &'a str, words: &mut impl Iterator<Item = &'a str>) -> 
         _ => return Err(unknown()),
     };
     let value = match (value, joined) {
-        (Flag, Some(_)) => return Err(unknown()),
+        (Flag, Some(_)) => return Err(Stop::Usage(format!("Unknown option --{text}"))),
         (Required, None) => {
             Some(words.next().ok_or_else(|| Stop::Usage(format!("Missing parameter for option --{name}")))?)
         }
