@@ -134,9 +134,9 @@ pub(super) fn left_alone(config: &Config) -> Option<String> {
 
 /// Moves this thread into a network namespace.
 fn enter(name: &str) -> Result<(), String> {
-    Namespace::named(name)
-        .and_then(|namespace| namespace.enter())
-        .map_err(|error| format!("Unable to enter network namespace {name} - {}", crate::message::reason(&error)))
+    Namespace::named(name).and_then(|namespace| namespace.enter()).map_err(|error| {
+        format!("Unable to enter network namespace {name} - {}", crate::message::reason(&error))
+    })
 }
 
 /// The first part of the host's name.

@@ -54,7 +54,9 @@ fn faults_of_the_command_line_count() {
     let (host, ours) = (&hosts[0], keepalived(&lab));
     let file = lab.file("good.conf", &router(100, "10.20.0.100"));
     let file = file.to_str().unwrap();
-    for words in [&["-t", "extra", "-f", file][..], &["-t", "-u", "077", "-f", file], &["-t", "-S", "3", "-f", file]] {
+    for words in
+        [&["-t", "extra", "-f", file][..], &["-t", "-u", "077", "-f", file], &["-t", "-S", "3", "-f", file]]
+    {
         assert_eq!(run(host, &ours, words), run(host, Path::new(ORACLE), words), "{words:?}");
     }
     let words = ["-t", "-S", "mail", "-f", file];
@@ -91,13 +93,18 @@ fn what_keepalived_lets_pass_does_not() {
     let servers = lab.file("servers.conf", &format!("{}{SERVER}", router(100, "10.20.0.100")));
     let (code, _, err) = run(host, &ours, &["-t", "-f", servers.to_str().unwrap()]);
     assert_eq!(code, Some(5));
-    assert_eq!(err, "virtual_server (the director) is known, not served yet: start with -P to run VRRP alone\n");
+    assert_eq!(
+        err,
+        "virtual_server (the director) is known, not served yet: start with -P to run VRRP alone\n"
+    );
     let missing = router(100, "10.20.0.100").replace("  priority", "  notify /bin/no-such-thing\n  priority");
-    let missing = lab.file("script.conf", &format!("global_defs {{\n  enable_script_security\n}}\n{missing}"));
+    let missing =
+        lab.file("script.conf", &format!("global_defs {{\n  enable_script_security\n  script_user root\n}}\n{missing}"));
     let (code, _, err) = run(host, &ours, &["-t", "-f", missing.to_str().unwrap()]);
     assert_eq!(err, "Script /bin/no-such-thing cannot be accessed - No such file or directory\n");
     assert_eq!(code, Some(0), "it may yet come");
-    let (code, _, err) = run(host, &ours, &["-t", "-s", "no-such-namespace", "-f", servers.to_str().unwrap()]);
+    let (code, _, err) =
+        run(host, &ours, &["-t", "-s", "no-such-namespace", "-f", servers.to_str().unwrap()]);
     assert_eq!(code, Some(5));
     assert!(err.contains("no-such-namespace"), "{err}");
 }

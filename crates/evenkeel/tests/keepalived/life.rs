@@ -48,7 +48,9 @@ fn a_router_starts_reloads_tells_and_stops() {
     node.until_master(VIP);
     listener.wait_for("an advert", 0, |seen| seen.priority == 150);
 
-    node.configure(&router(140, VIP).replace("virtual_ipaddress {", "virtual_ipaddress {\n    10.20.0.101/24"));
+    node.configure(
+        &router(140, VIP).replace("virtual_ipaddress {", "virtual_ipaddress {\n    10.20.0.101/24"),
+    );
     process.signal(Signal::SIGHUP);
     assert_eq!(manager.next(), "RELOADING=1");
     assert_eq!(manager.next(), "READY=1");
@@ -203,7 +205,8 @@ fn scripts_run_at_the_start_and_at_the_end_without_what_is_private() {
         "global_defs {{\n  script_user root\n  startup_script \"{script} {}\"\n  shutdown_script \"{script} {}\"\n}}\n{}",
         place("start"),
         place("end"),
-        router(150, VIP).replace("  priority", &format!("  notify_master \"{script} {}\"\n  priority", place("master")))
+        router(150, VIP)
+            .replace("  priority", &format!("  notify_master \"{script} {}\"\n  priority", place("master")))
     );
     let node = Node::new(&lab, &hosts[0], &config);
     let socket = node.path("manager");

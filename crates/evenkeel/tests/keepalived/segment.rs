@@ -29,7 +29,12 @@ impl Listener {
     /// In this host, on all its links.
     pub(crate) fn at(host: &Host) -> Self {
         let socket = host.inside(|| {
-            let fd = socket(AddressFamily::Packet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::EthIp);
+            let fd = socket(
+                AddressFamily::Packet,
+                SockType::Datagram,
+                SockFlag::SOCK_CLOEXEC,
+                SockProtocol::EthIp,
+            );
             let fd = fd.expect("a packet socket");
             setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::milliseconds(50)).unwrap();
             fd
