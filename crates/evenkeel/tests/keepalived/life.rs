@@ -153,6 +153,33 @@ fn a_reload_that_cannot_be_changes_nothing() {
 }
 
 #[test]
+fn a_reload_is_announced_in_a_file_and_checked_when_that_is_wanted() {
+    let (lab, hosts) = Lab::with_segment(&["a"]);
+    let place = |name: &str| lab.directory().join(name).display().to_string();
+    let global = format!(
+        "global_defs {{\n  reload_file {}\n  reload_check_config {}\n}}\n",
+        place("marker"),
+        place("errors")
+    );
+    let node = Node::new(&lab, &hosts[0], &(global.clone() + &router(150, VIP)));
+    let mut process = node.start(&lab);
+    node.until_master(VIP);
+    // Made by who changes the files; gone when they have been read.
+    fs::write(place("marker"), "wanted").unwrap();
+    node.configure(&(global.clone() + &router(140, VIP)));
+    process.signal(Signal::SIGHUP);
+    eventually("the marker goes", || !Path::new(&place("marker")).exists());
+    eventually("it is reloaded", || node.status(&[]).contains(" 140 "));
+    // Without the check this would be no obstacle.
+    node.configure(&(global + &router(130, VIP).replace("advert_int", "no_such_keyword\n  advert_int")));
+    process.signal(Signal::SIGHUP);
+    eventually("the reload is refused", || process.text().contains("has errors (reload_check_config)"));
+    assert!(fs::read_to_string(place("errors")).unwrap().contains("Unknown keyword 'no_such_keyword'"));
+    assert!(node.status(&[]).contains(" 140 "));
+    process.stop();
+}
+
+#[test]
 fn there_is_one_instance_for_one_pid_file() {
     let (lab, hosts) = Lab::with_segment(&["a"]);
     let node = Node::new(&lab, &hosts[0], &router(150, VIP));
