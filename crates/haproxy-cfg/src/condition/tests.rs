@@ -230,7 +230,7 @@ fn startup_variables_are_seen_by_conditions() {
         "streq(\"$HAPROXY_BRANCH\",3.5)",
         "defined(HAPROXY_MWORKER)",
         "strstr(\"$HAPROXY_TCP_LOG_FMT\",%ci:%cp)",
-        "strstr(\"$HAPROXY_KEYLOG_BC_LOG_FMT\",ssl_bc_client_random)",
+        "defined(HAPROXY_KEYLOG_BC_LOG_FMT)",
     ] {
         assert_eq!(evaluate_argument(text, &context), Ok(true), "{text}");
     }
