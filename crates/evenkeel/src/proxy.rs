@@ -59,6 +59,9 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
         return usage(program);
     }
     let Some(loaded) = startup::load(&arguments, &messages) else { return ExitCode::FAILURE };
+    if loaded.config.global.quiet {
+        messages.silence();
+    }
     if arguments.check {
         return check(&arguments, &loaded);
     }
@@ -138,7 +141,7 @@ fn check(arguments: &Arguments, loaded: &Loaded) -> ExitCode {
             let _ = print(text);
         }
     };
-    if loaded.warned {
+    if loaded.warnings > 0 {
         say("Warnings were found.\n");
     }
     if loaded.listens() {

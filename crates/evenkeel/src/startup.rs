@@ -22,8 +22,8 @@ pub(crate) struct Loaded {
     pub(crate) inputs: Vec<Input>,
     /// What they say, with what the command line overrides.
     pub(crate) config: Arc<Config>,
-    /// Whether there was something to warn of.
-    pub(crate) warned: bool,
+    /// How many things there were to warn of.
+    pub(crate) warnings: u64,
     /// The variables as the configuration left them.
     pub(crate) environment: Vec<String>,
 }
@@ -113,14 +113,15 @@ pub(crate) fn load(arguments: &Arguments, messages: &Messages) -> Option<Loaded>
     }
     let mut context = context(arguments, &inputs);
     let parsed = haproxy_cfg::parse(&inputs, &mut context);
-    messages.report(&parsed.sources, &parsed.report, arguments.diagnostics);
+    let quiet = !arguments.verbose && parsed.config.as_ref().is_some_and(|config| config.global.quiet);
+    messages.report(&parsed.sources, &parsed.report, arguments.diagnostics, quiet);
     let mut loaded = finish(arguments, inputs, parsed, context)?;
     if !arguments.master_sockets.is_empty() && !arguments.master && !loaded.config.global.master_worker {
         messages
             .warning("config : a master CLI socket was defined, but master-worker mode (-W) is not enabled.");
-        loaded.warned = true;
+        loaded.warnings += 1;
     }
-    if loaded.warned && (arguments.zero_warning || loaded.config.global.zero_warning) {
+    if loaded.warnings > 0 && (arguments.zero_warning || loaded.config.global.zero_warning) {
         messages.alert("config : Some warnings were found and 'zero-warning' is set. Aborting.");
         return None;
     }
@@ -143,6 +144,9 @@ fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, mut context
     if arguments.pidfile.is_some() {
         global.pidfile.clone_from(&arguments.pidfile);
     }
+    // As with HAProxy, a process that is to stay in the foreground speaks, whatever the configuration says.
+    let told = global.quiet && !arguments.foreground && !arguments.debug;
+    global.quiet = (arguments.quiet || told) && !arguments.verbose;
     global.noreuseport |= arguments.no_reuse_port;
     global.nosplice |= arguments.no_splice;
     if arguments.proxy_maxconn > 0 {
@@ -158,8 +162,8 @@ fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, mut context
         context.env.set("HAPROXY_MWORKER", "1");
     }
     let environment = listed(&context.env);
-    let warned = parsed.report.count(Severity::Warning) > 0;
-    Some(Loaded { inputs, config: Arc::new(config), warned, environment })
+    let warnings = parsed.report.count(Severity::Warning) as u64;
+    Some(Loaded { inputs, config: Arc::new(config), warnings, environment })
 }
 
 /// Says what a process that is started by root keeps of root's power because the configuration does not give it up.

@@ -79,6 +79,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         messages.alert("config : the configuration that the master accepted was refused.");
         return ExitCode::FAILURE;
     };
+    if loaded.config.global.quiet {
+        messages.silence();
+    }
     let ready = |_: &Messages| {
         // A master that is gone will not start another worker either: go on.
         let _ = (&channel).write_all(READY);
@@ -122,6 +125,7 @@ struct Started {
     stats: Vec<BoundStats>,
     /// The listeners' sockets, for a process that takes over.
     passed: Vec<Passed>,
+    memory_mb: u64,
 }
 
 fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, String> {
@@ -138,7 +142,7 @@ fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, 
         seed: seed(),
     };
     let running = proxyd::start(setup).map_err(|error| format!("[haproxy.main()] Cannot start: {error}."))?;
-    Ok(Started { running, stats: plan.stats, passed })
+    Ok(Started { running, stats: plan.stats, passed, memory_mb: arguments.memory })
 }
 
 /// Copies of all listening sockets, when a `stats socket` is to pass them on.
@@ -172,15 +176,15 @@ enum Wake {
 }
 
 async fn watch(started: Started, loaded: Loaded, messages: Messages, master: Option<UnixStream>) -> End {
-    let Started { running, stats, passed } = started;
+    let Started { running, stats, passed, memory_mb } = started;
     let running = Rc::new(running);
     let messages = Rc::new(messages);
     let loaded = Rc::new(loaded);
     let ending = Rc::new(Cell::new(false));
-    let mut api = api::start(&running, &loaded, &messages, stats, passed);
+    let mut api = api::start(&running, &loaded, &messages, stats, passed, memory_mb);
     let Ok(signals) = Signals::new(&SIGNALS) else { return End::Failed };
     let mut gone = std::pin::pin!(is_gone(master));
-    loop {
+    let end = loop {
         let signal = async { signals.next().await.map(|received| Wake::Signal(received.number)) };
         let master = async {
             gone.as_mut().await;
@@ -193,10 +197,10 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages, master: Opt
                 messages.warning("The master process is gone: ending when the last client has.");
                 SIGUSR1
             }
-            Err(_) => return End::Failed,
+            Err(_) => break End::Failed,
         };
         match number {
-            number @ (SIGINT | SIGTERM) => return End::Signal(number),
+            number @ (SIGINT | SIGTERM) => break End::Signal(number),
             SIGUSR1 if !ending.replace(true) => {
                 api.stop();
                 // Before the workers end, which take log lines.
@@ -205,10 +209,10 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages, master: Opt
                 let drained = drain(&running, loaded.config.global.hard_stop_after);
                 // Signals still end a process that drains.
                 match either(drained, next_end(&signals)).await {
-                    Some(end) => return end,
+                    Some(end) => break end,
                     None => {
                         messages.warning("soft-stop running for too long, performing a hard-stop.");
-                        return End::Drained;
+                        break End::Drained;
                     }
                 }
             }
@@ -228,7 +232,9 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages, master: Opt
             }
             _ => {}
         }
-    }
+    };
+    running.halt();
+    end
 }
 
 /// Warns on standard error and in the logs of the proxies.

@@ -2,9 +2,9 @@
 
 use crate::accept::accept;
 use crate::listeners::Key;
-use crate::pool;
-use crate::state::State;
+use crate::state::{Limits, State};
 use crate::worker::Worker;
+use crate::{pool, second};
 use haproxy_cfg::model::Config;
 use reactor::{Listener, Remote};
 use std::future::poll_fn;
@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A listening address of the configuration and its sockets.
 #[derive(Debug)]
@@ -47,6 +48,9 @@ pub struct Setup {
     /// Seed of all that is random.
     pub seed: u64,
 }
+
+/// How long the end waits for log targets that take no more lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The role, running.
 #[derive(Debug)]
@@ -95,7 +99,12 @@ impl Alive {
 /// When a thread or its reactor cannot be made; nothing runs then.
 pub fn start(setup: Setup) -> io::Result<Running> {
     let threads = setup.threads.max(1);
-    let state = Arc::new(State::new(setup.config, threads, setup.maxconn, setup.seed));
+    let state = Arc::new(State::new(
+        setup.config,
+        threads,
+        Limits { maxconn: setup.maxconn, pipes: setup.pipes },
+        setup.seed,
+    ));
     let shares = share_out(setup.listeners, threads)?;
     let pipes = setup.pipes / threads;
     let alive = Arc::new(Alive { count: AtomicUsize::new(threads), waiting: Mutex::default() });
@@ -156,6 +165,7 @@ async fn work(state: Arc<State>, index: usize, share: Share, ready: &mpsc::Sende
         }
     }
     reactor::spawn(pool::keep_tidy(Rc::clone(&worker)));
+    reactor::spawn(second::measure(Rc::clone(&worker)));
     if index == 0 {
         crate::health::start(&worker);
     }
@@ -164,6 +174,7 @@ async fn work(state: Arc<State>, index: usize, share: Share, ready: &mpsc::Sende
         acceptor.await;
     }
     worker.drained().await;
+    worker.finish_logs(LAST_LINES);
 }
 
 thread_local! {
@@ -217,6 +228,26 @@ impl Running {
                 }
             });
         });
+    }
+
+    /// Before the process ends: stops all workers where they stand, between two tasks, for good, and sends what they have
+    /// logged. So every request that was answered has its line, unless a target takes nothing for seconds.
+    pub fn halt(&self) {
+        let (halted_tx, halted) = mpsc::channel::<()>();
+        for (remote, _) in &self.workers {
+            let halted = halted_tx.clone();
+            let _ = remote.run(move || {
+                on_worker(|worker| worker.finish_logs(LAST_LINES));
+                drop(halted);
+                loop {
+                    std::thread::park();
+                }
+            });
+        }
+        drop(halted_tx);
+        // Ends with an error in any case: when all have halted (or had ended before), or when one takes too long.
+        let _ = halted.recv_timeout(2 * LAST_LINES);
+        self.state.process.logs.drain(LAST_LINES);
     }
 
     /// Wakes all that wait for a stop or a resumption.
