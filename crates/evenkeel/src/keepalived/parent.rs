@@ -1,6 +1,7 @@
 //! The parent: reads the configuration, starts the VRRP process, watches it, passes signals on, and stands in for it when
 //! it dies.
 
+mod marker;
 mod vrrp;
 
 use super::arguments::Arguments;
@@ -11,6 +12,7 @@ use crate::message::reason;
 use crate::notify::Notify;
 use ek_time::Duration;
 use keepalived_conf::model::OnceScript;
+use marker::Marker;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike as _;
 use reactor::child::Process;
@@ -35,11 +37,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs until it is told to stop.
 pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
-    // Relative names hold wherever the process goes.
-    if let Ok(file) = std::path::absolute(&arguments.file)
-        && !arguments.foreground
-    {
-        arguments.file = file;
+    if !arguments.foreground {
+        // The process leaves its directory.
+        arguments.file = arguments.directory.join(&arguments.file);
     }
     role::name_process(None);
     if arguments.core_dump {
@@ -151,6 +151,19 @@ enum Event {
     Restart,
 }
 
+fn poll_signal(cx: &mut Context<'_>, signals: &Signals) -> Poll<i32> {
+    loop {
+        match signals.try_next() {
+            Ok(received) => return Poll::Ready(received.number),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                std::task::ready!(signals.poll_readable(cx));
+            }
+            // Nothing but the want of memory, which is over by the next time.
+            Err(_) => return Poll::Pending,
+        }
+    }
+}
+
 impl Parent {
     async fn live(mut self, signals: &Signals) -> Exit {
         let _pid_file = match PidFile::write(&self.places.parent, std::process::id()) {
@@ -196,28 +209,19 @@ impl Parent {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, signals: &Signals) -> Poll<Event> {
+        // First: a service manager may tell all processes to stop, and one that obeys has not died by surprise.
+        if let Poll::Ready(number) = poll_signal(cx, signals) {
+            return Poll::Ready(Event::Signal(number));
+        }
         if let Some(vrrp) = &mut self.vrrp {
-            // First of all: nobody advertises now.
             if let Poll::Ready(status) = vrrp.poll_exited(cx) {
                 return Poll::Ready(Event::Exited(status));
             }
-            if vrrp.poll_heard(cx).is_ready() {
-                return Poll::Ready(Event::Reported);
-            }
-        } else if self.restart.poll_expired(cx).is_ready() {
-            self.restart.set(None);
-            return Poll::Ready(Event::Restart);
+            return vrrp.poll_heard(cx).map(|()| Event::Reported);
         }
-        loop {
-            match signals.try_next() {
-                Ok(received) => return Poll::Ready(Event::Signal(received.number)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    std::task::ready!(signals.poll_readable(cx));
-                }
-                // Nothing but the want of descriptors, which others have let go by the next time.
-                Err(_) => return Poll::Pending,
-            }
-        }
+        std::task::ready!(self.restart.poll_expired(cx));
+        self.restart.set(None);
+        Poll::Ready(Event::Restart)
     }
 
     /// A VRRP process whose parent died goes on serving: it is ended, in all order, before there is another.
@@ -371,12 +375,11 @@ impl Parent {
     }
 
     /// `reload_file`: there as long as files are read.
-    fn marker(&self) -> Option<PidFile> {
-        let marker = self.reading.config.global.reload.marker.as_ref()?;
-        let default = || "/run/keepalived/keepalived.reload".into();
-        let path = marker.clone().unwrap_or_else(default);
-        match PidFile::write(&path, std::process::id()) {
-            Ok(file) => Some(file),
+    fn marker(&self) -> Option<Marker> {
+        let path = self.reading.config.global.reload.marker.as_ref()?;
+        let path = path.as_ref().unwrap_or(&self.places.reload);
+        match Marker::make(path.clone()) {
+            Ok(marker) => Some(marker),
             Err(error) => {
                 let path = path.display();
                 self.log.info(format_args!("Failed to create reload file ({path}) - {}", reason(&error)));

@@ -20,6 +20,8 @@ pub(crate) struct Places {
     pub(crate) vrrp: PathBuf,
     /// The socket on which the VRRP process tells its status: beside the file of `-p`, or `/run/evenkeel/vrrp.sock`.
     pub(crate) control: PathBuf,
+    /// What `reload_file` means without a path.
+    pub(crate) reload: PathBuf,
 }
 
 /// `_INSTANCE_NAMESPACE`, what names of files get when several instances run on one machine.
@@ -54,6 +56,7 @@ impl Places {
         Self {
             parent: place(&arguments.pid_file, "keepalived"),
             vrrp: place(&arguments.vrrp_pid_file, "vrrp"),
+            reload: directory.join("keepalived.reload"),
             control: arguments.pid_file.as_deref().map_or_else(|| control(&suffix), control_beside),
         }
     }
@@ -181,6 +184,10 @@ mod tests {
                 command.env(ROLE, role);
             }
             let mut child = command.spawn().unwrap();
+            // A process has its words a moment after its program.
+            while fs::read(format!("/proc/{}/cmdline", child.id())).unwrap().is_empty() {
+                std::thread::yield_now();
+            }
             let file = PidFile::write(&path, child.id()).unwrap();
             let found = (running_parent(&path).is_some(), running_vrrp(&path).is_some());
             child.kill().unwrap();
