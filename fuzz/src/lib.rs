@@ -28,6 +28,7 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "condition", run: targets::condition },
     Target { name: "config", run: targets::config },
     Target { name: "error_page", run: targets::error_page },
+    Target { name: "keepalived_config", run: targets::keepalived_config },
     Target { name: "log_format", run: targets::log_format },
     Target { name: "request_head", run: targets::request_head },
     Target { name: "response_head", run: targets::response_head },

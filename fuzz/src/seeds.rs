@@ -51,6 +51,11 @@ fn folders(target: &str) -> &'static [(&'static str, &'static str)] {
             ("invalid", "evenkeel/tests/data/configs/invalid"),
             ("proxy", "evenkeel/tests/data/proxies"),
         ],
+        "keepalived_config" => &[
+            ("guide", "keepalived-conf/tests/data/guide"),
+            ("valid", "keepalived-conf/tests/data/valid"),
+            ("invalid", "keepalived-conf/tests/data/invalid"),
+        ],
         "request_head" => &[("request", "http1/tests/data/request")],
         "response_head" | "error_page" => &[("response", "http1/tests/data/response")],
         "chunks" => &[("chunked", "http1/tests/data/chunked")],
@@ -127,6 +132,7 @@ fn own(target: &str) -> &'static [&'static [u8]] {
         "condition" => CONDITIONS,
         "config" => CONFIGS,
         "error_page" => PAGES,
+        "keepalived_config" => KEEPALIVED,
         "log_format" => FORMATS,
         "request_head" => REQUESTS,
         "response_head" => RESPONSES,
@@ -231,4 +237,10 @@ const REQUESTS: &[&[u8]] = &[
 const RESPONSES: &[&[u8]] = &[
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
     b"HTTP/1.0 200 OK\r\nContent-Length: 05, 5\r\nX:\r\n y\r\n\r\nhello",
+];
+
+const KEEPALIVED: &[&[u8]] = &[
+    b"include 1.conf\ninclude *.conf\x1cvrrp_instance A {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress {\n 10.0.0.1\n }\n}\n",
+    b"$A= \\\n x $B { \\\n y \\\n }\n~SEQ(B,1,3) $A\n~LST({C,D},{1,2},{3,4}) $C.$D ${_RANDOM 1 2} ${_ENV HOME} ${_PWD}\n@main a\n@^main b\n",
+    b"vrrp_script s {\n script \"/bin/true 'a b' \\x41\"\n weight -3 reverse\n}\n",
 ];

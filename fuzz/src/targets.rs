@@ -4,8 +4,10 @@ mod adverts;
 mod config;
 mod format;
 mod heads;
+mod keepalived;
 
 pub use adverts::advert;
 pub use config::{NEXT_FILE, address, condition, config};
 pub use format::log_format;
 pub use heads::{chunks, error_page, request_head, response_head};
+pub use keepalived::keepalived_config;

@@ -4,8 +4,10 @@ use crate::shell::{self, cargo, has};
 use std::process::Command;
 
 /// Debian packages by the program that shows they are there.
-const NEEDED: [(&str, &str); 7] = [
+const NEEDED: [(&str, &str); 9] = [
     ("haproxy", "haproxy"),
+    ("keepalived", "keepalived"),
+    ("ip", "iproute2"),
     ("nginx", "nginx-light"),
     ("curl", "curl"),
     ("wrk", "wrk"),

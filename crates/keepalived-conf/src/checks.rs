@@ -6,16 +6,15 @@ mod scripts;
 mod servers;
 mod virtual_routers;
 
-use crate::interfaces::InterfaceTable;
 use crate::load::Options;
 use crate::lower::Draft;
 use diag::{Code, Diagnostic, Form, Report, Severity};
 
 /// Checks a draft, settles what its parts leave to each other, and drops what keepalived drops.
-pub(crate) fn run(draft: &mut Draft, options: &Options, interfaces: &dyn InterfaceTable, report: &mut Report) {
+pub(crate) fn run(draft: &mut Draft, options: &Options, report: &mut Report) {
     let mut check = Check { report };
     servers::run(draft, &mut check);
-    instance::run(draft, options, interfaces, &mut check);
+    instance::run(draft, options, &mut check);
     groups::run(draft, &mut check);
     virtual_routers::run(draft, &mut check);
     scripts::run(draft, &mut check);

@@ -106,8 +106,6 @@ pub const TRACKING: Code = Code("K0142");
 pub const SYNC_GROUP: Code = Code("K0143");
 /// A script that nobody tracks.
 pub const UNUSED: Code = Code("K0144");
-/// Delays of interfaces that do not fit.
-pub const DEBOUNCE: Code = Code("K0145");
 /// A virtual server that cannot be.
 pub const VIRTUAL_SERVER: Code = Code("K0160");
 /// What keepalived takes when a virtual server does not say.

@@ -59,6 +59,6 @@ pub fn load(options: &Options, reader: &dyn Reader, interfaces: &dyn InterfaceTa
     let mut draft = lower::lower(&nodes, reader, interfaces, &mut report);
     // keepalived complains as it reads; here words are read before keywords.
     report.order_by_place();
-    checks::run(&mut draft, options, interfaces, &mut report);
+    checks::run(&mut draft, options, &mut report);
     Loaded { config: lower::finish(draft), sources, report }
 }

@@ -3,14 +3,17 @@
 mod account;
 mod address;
 mod checker;
+mod forwarding;
 mod global;
 mod global_process;
 mod global_vrrp;
 mod http;
 mod instance;
 mod instance_options;
+mod metrics;
 mod network;
 mod number;
+mod real_server;
 mod route;
 mod route_encap;
 mod rule;
@@ -43,6 +46,8 @@ pub(crate) struct Draft {
     pub(crate) servers: Vec<ServerDraft>,
     /// Whether any script is run on behalf of VRRP, of the director, or at start and end.
     pub(crate) runs_scripts: [bool; 3],
+    /// The first interface that is named and does not exist.
+    pub(crate) missing_interface: Option<Span>,
 }
 
 /// Reads blocks into a draft.
@@ -53,7 +58,16 @@ pub(crate) fn lower(
     report: &mut Report,
 ) -> Draft {
     let mut draft = Draft::default();
-    let mut lower = Lower { reader, interfaces, report, next_rule: [FIRST_RULE; 2], needs_script_user: false, said_script_user: false };
+    let mut lower = Lower {
+        reader,
+        interfaces,
+        report,
+        next_rule: [FIRST_RULE; 2],
+        needs_script_user: false,
+        said_script_user: false,
+        missing_interface: None,
+        track_groups: Vec::new(),
+    };
     // What other blocks refer to, and defaults, come first wherever they stand.
     for node in nodes.iter().filter(|node| node.keyword.name == "global_defs") {
         lower.global(node, &mut draft);
@@ -63,6 +77,7 @@ pub(crate) fn lower(
     for node in nodes {
         lower.top(node, &mut draft);
     }
+    draft.missing_interface = lower.missing_interface;
     draft
 }
 
@@ -87,6 +102,10 @@ pub(crate) struct Lower<'a> {
     pub(crate) needs_script_user: bool,
     /// Whether it was said that there is no default user.
     pub(crate) said_script_user: bool,
+    /// The first interface that is named and does not exist.
+    pub(crate) missing_interface: Option<Span>,
+    /// Track groups so far.
+    pub(crate) track_groups: Vec<String>,
 }
 
 impl Lower<'_> {
@@ -116,6 +135,12 @@ impl Lower<'_> {
 
     pub(crate) fn say(&mut self, code: Code, span: Span, message: impl Into<String>) {
         self.report.push(Diagnostic::warning(code, message).at(span));
+    }
+
+    /// Says that an interface does not exist, which keepalived does not start with.
+    pub(crate) fn no_interface(&mut self, span: Span, message: impl Into<String>) {
+        self.missing_interface = self.missing_interface.or(Some(span));
+        self.say(code::INTERFACE, span, message);
     }
 
     pub(crate) fn mention(&mut self, code: Code, span: Span, message: impl Into<String>) {
@@ -179,6 +204,13 @@ pub(crate) fn is_checker_node(node: &Node) -> bool {
     let Keywords(block) = node.keyword.shape else { return false };
     matches!(
         block,
-        Block::Tcp | Block::Http | Block::Smtp | Block::Dns | Block::Misc | Block::Udp | Block::Ping | Block::FileCheck
+        Block::Tcp
+            | Block::Http
+            | Block::Smtp
+            | Block::Dns
+            | Block::Misc
+            | Block::Udp
+            | Block::Ping
+            | Block::FileCheck
     )
 }

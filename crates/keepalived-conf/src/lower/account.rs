@@ -13,7 +13,7 @@ impl Lower<'_> {
             [user, rest @ ..] => (user, rest.first()),
         };
         if !self.reader.user_exists(&user.text) {
-            self.say(
+            self.mention(
                 code::ACCOUNT,
                 user.span,
                 format!("Unable to resolve script username '{}' - ignoring", user.text),
@@ -23,7 +23,7 @@ impl Lower<'_> {
         if let Some(group) = group
             && !self.reader.group_exists(&group.text)
         {
-            self.say(
+            self.mention(
                 code::ACCOUNT,
                 group.span,
                 format!("Unable to resolve script group name '{}' - ignoring", group.text),

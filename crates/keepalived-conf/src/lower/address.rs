@@ -21,7 +21,7 @@ impl Lower<'_> {
             let needs = matches!(
                 option.text.as_str(),
                 "dev" | "scope" | "broadcast" | "brd" | "label" | "peer" | "track_group" | "preferred_lft"
-            ) && !(option.text == "track_group" && !fixed);
+            ) && (option.text != "track_group" || fixed);
             if needs && value.is_none() {
                 let what = if option.text == "broadcast" { "brd" } else { &option.text };
                 let message = format!("No {what} parameter specified for {}", first.text);
@@ -31,15 +31,20 @@ impl Lower<'_> {
             match (option.text.as_str(), value) {
                 ("dev", Some(value)) => self.address_device(first, value, &mut address),
                 ("scope", Some(value)) => self.address_scope(first, value, &mut address),
-                ("broadcast" | "brd", Some(value)) => self.address_broadcast(first, option, value, &mut address)?,
+                ("broadcast" | "brd", Some(value)) => {
+                    self.address_broadcast(first, option, value, &mut address)?
+                }
                 ("label", Some(value)) => self.address_label(first, value, &mut address)?,
                 ("peer", Some(value)) => self.address_peer(first, value, &mut address),
                 ("track_group", Some(value)) if fixed => {
                     if address.track_group.is_some() {
                         let message = format!("track_group {} is a duplicate", value.text);
                         self.say(code::REPEATED, value.span, message);
-                    } else {
+                    } else if self.track_groups.contains(&value.text) {
                         address.track_group = Some(name_of(value));
+                    } else {
+                        let message = format!("track_group {} not found", value.text);
+                        self.say(code::UNDEFINED, value.span, message);
                     }
                 }
                 ("preferred_lft", Some(value)) => {
@@ -56,8 +61,10 @@ impl Lower<'_> {
                 }
                 _ => {
                     if !self.address_flag(option, fixed, line, &mut index, &mut address) {
-                        let message =
-                            format!("Unknown configuration entry '{}' for ip address - ignoring", option.text);
+                        let message = format!(
+                            "Unknown configuration entry '{}' for ip address - ignoring",
+                            option.text
+                        );
                         self.say(code::EXCESS, option.span, message);
                     }
                     continue;
@@ -65,7 +72,10 @@ impl Lower<'_> {
             }
             index += 1;
         }
-        if address.family() == Family::V6 && address.prefix.length == 128 && address.preferred_lifetime.is_none() {
+        if address.family() == Family::V6
+            && address.prefix.length == 128
+            && address.preferred_lifetime.is_none()
+        {
             address.preferred_lifetime = Some(PreferredLifetime::Seconds(0));
         }
         Some(address)
@@ -108,7 +118,7 @@ impl Lower<'_> {
         if self.interfaces.find(&value.text).is_none() {
             let message =
                 format!("WARNING - interface {} for ip address {} doesn't exist", value.text, first.text);
-            self.say(code::INTERFACE, value.span, message);
+            self.no_interface(value.span, message);
         }
         address.interface = Some(name_of(value));
     }
@@ -122,7 +132,8 @@ impl Lower<'_> {
         match self.scope(&value.text) {
             Some(scope) => address.scope = Some(scope),
             None => {
-                let message = format!("Invalid scope '{}' specified for {} - ignoring", value.text, first.text);
+                let message =
+                    format!("Invalid scope '{}' specified for {} - ignoring", value.text, first.text);
                 self.say(code::CHOICE, value.span, message);
             }
         }
@@ -202,7 +213,7 @@ impl Lower<'_> {
             let message = format!("Peer {} - another peer has already been specified", value.text);
             return self.say(code::REPEATED, value.span, message);
         }
-        let Some(peer) = self.prefix(&value.text) else {
+        let Some(peer) = self.route_prefix(value) else {
             return self.say(code::ADDRESS, value.span, format!("Invalid peer address {}", value.text));
         };
         if Family::of(peer.address) != address.family() {
@@ -248,13 +259,15 @@ impl Lower<'_> {
             "mngtmpaddr" => flags.mngtmpaddr = true,
             "noprefixroute" => flags.noprefixroute = true,
             "autojoin" => flags.autojoin = true,
-            "no_track" if !fixed => address.no_track = true,
+            "no_track" => address.no_track = true,
             "use_vmac" if !fixed => {
                 let mut vmac = AddressVmac::default();
                 while let Some(word) = line.words.get(*index) {
                     if let Some(mac) = mac(&word.text, 0) {
                         vmac.mac = Some(mac);
-                    } else if vmac.name.is_none() && word.text.contains(|c: char| c.is_ascii_digit() || c == '.') {
+                    } else if vmac.name.is_none()
+                        && word.text.contains(|c: char| c.is_ascii_digit() || c == '.')
+                    {
                         vmac.name = Some(word.text.clone());
                     } else {
                         break;

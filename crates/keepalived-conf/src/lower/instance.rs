@@ -5,8 +5,8 @@ use super::sync_group::runs_scripts;
 use super::{Draft, Lower, name_of};
 use crate::code;
 use crate::model::{
-    Authentication, Family, Garp, Global, InitialState, Instance, Notify, Tracking, UnicastChecksum, UnicastPeer,
-    Version,
+    Authentication, Family, Garp, Global, InitialState, Instance, Notify, Tracking, UnicastChecksum,
+    UnicastPeer, Version,
 };
 use crate::tree::Node;
 use crate::word::Line;
@@ -130,7 +130,9 @@ impl Lower<'_> {
                         return self.say(code::VERSION, word.span, message);
                     }
                 };
-                if version == Version::V2 && (draft.version == Some(Version::V3) || draft.family == Some(Family::V6)) {
+                if version == Version::V2
+                    && (draft.version == Some(Version::V3) || draft.family == Some(Family::V6))
+                {
                     let deduced = if draft.version == Some(Version::V3) { 3 } else { 0 };
                     let message = format!(
                         "({label}) vrrp_version 2 conflicts with configured or deduced version {deduced}; ignoring."
@@ -178,8 +180,7 @@ impl Lower<'_> {
                 }
             }
             _ => {
-                let own = draft.instance.interface.clone();
-                self.tracking(node, &label, own.as_ref(), &mut draft.instance.track, all);
+                self.tracking(node, &label, &mut draft.instance.track, all);
                 if !self.notify(node, &format!("({label})"), &mut draft.instance.notify) {
                     self.instance_option(node, &label, draft);
                 }
@@ -191,15 +192,20 @@ impl Lower<'_> {
         let Some(word) = self.word(line, 1) else { return };
         let (label, name) = (&draft.instance.name.text, &word.text);
         if name.len() > INTERFACE_MAX {
-            return self.say(code::NAME_LENGTH, word.span, format!("Interface name '{name}' too long - ignoring"));
+            return self.say(
+                code::NAME_LENGTH,
+                word.span,
+                format!("Interface name '{name}' too long - ignoring"),
+            );
         }
         match self.interfaces.find(name) {
             None => {
                 let message = format!("WARNING - interface {name} for vrrp_instance {label} doesn't exist");
-                self.say(code::INTERFACE, word.span, message);
+                self.no_interface(word.span, message);
             }
             Some(facts) if facts.loopback => {
-                let message = format!("({label}) cannot use a loopback interface ({name}) for vrrp - ignoring");
+                let message =
+                    format!("({label}) cannot use a loopback interface ({name}) for vrrp - ignoring");
                 return self.say(code::INTERFACE, word.span, message);
             }
             Some(_) => {}
@@ -224,7 +230,7 @@ impl Lower<'_> {
         }
         if self.interfaces.find(&word.text).is_none() {
             let message = format!("({label}) WARNING - VRF interface {} doesn't exist", word.text);
-            self.say(code::INTERFACE, word.span, message);
+            self.no_interface(word.span, message);
         }
         draft.instance.vrf = Some(name_of(word));
     }
@@ -292,6 +298,11 @@ impl Lower<'_> {
         let mut peer = UnicastPeer { address, min_ttl: 0, max_ttl: 255, place: Some(word.span) };
         let mut words = line.arguments().iter();
         while let Some(option) = words.next() {
+            let Some(value) = words.next() else {
+                let message = format!("({label}) {} is missing a value", option.text);
+                self.say(code::MISSING_PARAMETER, option.span, message);
+                break;
+            };
             let slot = match option.text.as_str() {
                 "min_ttl" => &mut peer.min_ttl,
                 "max_ttl" => &mut peer.max_ttl,
@@ -300,11 +311,6 @@ impl Lower<'_> {
                     self.say(code::EXCESS, option.span, message);
                     continue;
                 }
-            };
-            let Some(value) = words.next() else {
-                let message = format!("({label}) {} is missing a value", option.text);
-                self.say(code::MISSING_PARAMETER, option.span, message);
-                break;
             };
             if let Some(ttl) = self.unsigned(value, 0, 255).and_then(|ttl| u8::try_from(ttl).ok()) {
                 *slot = ttl;
@@ -321,7 +327,6 @@ impl Lower<'_> {
         draft.instance.unicast_peers.push(peer);
     }
 }
-
 
 fn new(global: &Global, name: crate::model::Name, span: Span) -> InstanceDraft {
     let vrrp = &global.vrrp;

@@ -47,7 +47,6 @@ impl Lower<'_> {
                 draft.wants_unicast = true;
             }
             "unicast_ttl" => {
-                draft.wants_unicast = true;
                 let Some(word) = self.word(line, 1) else { return };
                 match self.unsigned(word, 0, 255).and_then(|ttl| u8::try_from(ttl).ok()) {
                     Some(ttl) => draft.instance.unicast_ttl = Some(ttl),
@@ -62,21 +61,18 @@ impl Lower<'_> {
                 instance.check_unicast_source = true;
                 draft.wants_unicast = true;
             }
-            "old_unicast_checksum" => match line.words.get(1) {
-                None => {
-                    draft.wants_unicast = true;
-                    instance.unicast_checksum = UnicastChecksum::Old;
+            "old_unicast_checksum" => {
+                draft.wants_unicast = true;
+                match line.words.get(1) {
+                    None => instance.unicast_checksum = UnicastChecksum::Old,
+                    Some(word) if word.text == "never" => instance.unicast_checksum = UnicastChecksum::Never,
+                    Some(word) => {
+                        let message =
+                            format!("({label}) Unknown old_unicast_chksum mode {} - ignoring", word.text);
+                        self.say(code::CHOICE, word.span, message);
+                    }
                 }
-                Some(word) if word.text == "never" => {
-                    draft.wants_unicast = true;
-                    instance.unicast_checksum = UnicastChecksum::Never;
-                }
-                Some(word) => {
-                    let message =
-                        format!("({label}) Unknown old_unicast_chksum mode {} - ignoring", word.text);
-                    self.say(code::CHOICE, word.span, message);
-                }
-            },
+            }
             "v3_checksum_as_v2" => {
                 instance.v3_checksum_as_v2 = self.switch(line, bad).unwrap_or(instance.v3_checksum_as_v2);
             }
@@ -96,7 +92,8 @@ impl Lower<'_> {
                     self.switch(line, bad).unwrap_or(instance.higher_priority_send_advert);
             }
             "owner_ignore_adverts" => {
-                instance.owner_ignore_adverts = self.switch(line, bad).unwrap_or(instance.owner_ignore_adverts);
+                instance.owner_ignore_adverts =
+                    self.switch(line, bad).unwrap_or(instance.owner_ignore_adverts);
             }
             "down_timer_adverts" => {
                 let Some(word) = self.word(line, 1) else { return };
@@ -119,9 +116,11 @@ impl Lower<'_> {
                 instance.linkbeat_polling = true;
             }
             "notify_priority_changes" => {
-                let message =
-                    |value: &str| format!("({label}) Invalid value '{value}' for notify_priority_changes specified");
-                instance.notify.priority_changes = self.switch(line, message).or(instance.notify.priority_changes);
+                let message = |value: &str| {
+                    format!("({label}) Invalid value '{value}' for notify_priority_changes specified")
+                };
+                instance.notify.priority_changes =
+                    self.switch(line, message).or(instance.notify.priority_changes);
             }
             "smtp_alert" => {
                 let message = |value: &str| format!("Invalid vrrp_instance smtp_alert parameter {value}");
@@ -133,7 +132,11 @@ impl Lower<'_> {
                 match self.unsigned(word, 0, u32::MAX) {
                     Some(bytes) => instance.receive_buffer = bytes,
                     None => {
-                        self.say(code::NUMBER, word.span, format!("({label}) invalid kernel_rx_buf_size specified"));
+                        self.say(
+                            code::NUMBER,
+                            word.span,
+                            format!("({label}) invalid kernel_rx_buf_size specified"),
+                        );
                     }
                 }
             }
@@ -143,7 +146,8 @@ impl Lower<'_> {
                     Some(level) => instance.debug = level,
                     None => {
                         let text = &word.text;
-                        let message = format!("({label}) Debug value '{text}' not valid; must be between 0-4");
+                        let message =
+                            format!("({label}) Debug value '{text}' not valid; must be between 0-4");
                         self.say(code::NUMBER, word.span, message);
                     }
                 }
@@ -160,7 +164,7 @@ impl Lower<'_> {
         let Some(word) = self.word(line, 1) else { return };
         let message = format!("({label}) Specifying lvs_sync_daemon_interface against a vrrp is deprecated.");
         self.say(code::DEPRECATED, line.span, message);
-        let pad = label.len().saturating_sub(2);
+        let pad = label.len();
         let message = format!("      {:pad$}Please use global lvs_sync_daemon", "");
         self.say(code::DEPRECATED, line.span, message);
         if let Some(known) = &draft.instance.lvs_sync_interface {
@@ -180,7 +184,9 @@ impl Lower<'_> {
             if text.contains(':') && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b':') {
                 let octets = text.split(':').count();
                 match mac(text, 0) {
-                    None => self.say(code::VMAC, word.span, format!("VMAC invalid MAC address {text} - ignored")),
+                    None => {
+                        self.say(code::VMAC, word.span, format!("VMAC invalid MAC address {text} - ignored"))
+                    }
                     Some([first, ..]) if first & 1 == 1 => {
                         let message = format!("VMAC MAC address is multicast {text} - ignoring");
                         self.say(code::VMAC, word.span, message);
@@ -257,8 +263,9 @@ impl Lower<'_> {
         let Some(word) = self.word(line, 1) else { return };
         let text = &word.text;
         let Ok(address) = text.parse::<IpAddr>() else {
-            let message =
-                format!("Configuration error: VRRP instance[{label}] malformed src address[{text}]. Skipping...");
+            let message = format!(
+                "Configuration error: VRRP instance[{label}] malformed src address[{text}]. Skipping..."
+            );
             return self.say(code::ADDRESS, word.span, message);
         };
         let family = Family::of(address);

@@ -52,15 +52,19 @@ impl Lower<'_> {
             }
             let Some(down) = line.words.get(1) else {
                 let message = format!("No timeouts specified for {name} up/down delays");
-                self.say(code::MISSING_PARAMETER, word.span, message);
+                self.mention(code::MISSING_PARAMETER, word.span, message);
                 continue;
             };
             if let Some(extra) = line.words.get(3) {
-                self.say(code::EXCESS, extra.span, format!("Too many parameters for {name} up/down delays"));
+                self.mention(
+                    code::EXCESS,
+                    extra.span,
+                    format!("Too many parameters for {name} up/down delays"),
+                );
             }
             let times = Times { least: 0, most: MAX_DELAY, lenient: true };
             let Some(down_delay) = self.time(down, times) else {
-                self.say(code::TIME, down.span, format!("Invalid down delay {} for {name}", down.text));
+                self.mention(code::TIME, down.span, format!("Invalid down delay {} for {name}", down.text));
                 continue;
             };
             let up_delay = match line.words.get(2) {
@@ -68,7 +72,7 @@ impl Lower<'_> {
                 Some(up) => {
                     let time = self.time(up, times);
                     if time.is_none() {
-                        self.say(code::TIME, up.span, format!("Invalid up delay {} for {name}", up.text));
+                        self.mention(code::TIME, up.span, format!("Invalid up delay {} for {name}", up.text));
                     }
                     time
                 }
@@ -88,14 +92,19 @@ impl Lower<'_> {
                     let Some(word) = self.word(line, 1) else { continue };
                     let time = self.time(word, Times { least: 1, most: 0, lenient: true });
                     if time.is_none() {
-                        self.say(code::TIME, word.span, format!("garp_group {name} '{}' invalid", word.text));
+                        let message = format!("garp_group {name} '{}' invalid", word.text);
+                        self.mention(code::TIME, word.span, message);
                         continue;
                     }
                     if time >= Some(Duration::from_secs(1)) {
                         let message = format!("The {name} is very large - {} seconds", word.text);
-                        self.say(code::TIME, word.span, message);
+                        self.mention(code::TIME, word.span, message);
                     }
-                    if name == "garp_interval" { group.garp_interval = time } else { group.gna_interval = time }
+                    if name == "garp_interval" {
+                        group.garp_interval = time
+                    } else {
+                        group.gna_interval = time
+                    }
                 }
                 _ => {
                     let listed = child.values.iter().flat_map(|line| &line.words);
@@ -118,7 +127,7 @@ impl Lower<'_> {
         let name = &word.text;
         if !self.exists(word) {
             let message = format!("WARNING - interface {name} specified for garp_group doesn't exist");
-            self.say(code::INTERFACE, end, message);
+            self.no_interface(end, message);
         } else if is_garp_group_of(group, name)
             || draft.config.garp_groups.iter().any(|group| is_garp_group_of(group, name))
         {

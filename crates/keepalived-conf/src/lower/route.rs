@@ -1,10 +1,9 @@
 //! Lines of `virtual_routes` and `static_routes`.
 
+use super::metrics::metric;
 use super::{Lower, name_of};
 use crate::code;
-use crate::model::{
-    Family, Metric, Metrics, NextHop, Prefix, Route, RouteType, RouterPreference,
-};
+use crate::model::{Family, Metrics, NextHop, Prefix, Route, RouteType, RouterPreference};
 use crate::word::{Line, Word};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -55,7 +54,7 @@ impl Lower<'_> {
         match word.text.as_str() {
             "inet" => draft.family = draft.family.or(Some(Family::V4)),
             "inet6" => draft.family = draft.family.or(Some(Family::V6)),
-            "no_track" if !fixed => route.no_track = true,
+            "no_track" => route.no_track = true,
             "append" => route.append = true,
             "onlink" => route.hop.onlink = true,
             "encap" => return self.encap(line, index + 1, &mut route.hop),
@@ -67,19 +66,24 @@ impl Lower<'_> {
                     ("via", Some("inet6")) => hop_family = Some(Family::V6),
                     _ => {}
                 }
-                at += usize::from(hop_family.is_some() || (keyword == "as" && line.words.get(at).is_some_and(|w| w.text == "to")));
+                at += usize::from(
+                    hop_family.is_some()
+                        || (keyword == "as" && line.words.get(at).is_some_and(|w| w.text == "to")),
+                );
                 let value = self.word(line, at)?;
                 self.route_address(keyword, value, hop_family, draft)?;
                 return Some(at + 1);
             }
-            keyword @ ("tos" | "dsfield" | "table" | "protocol" | "scope" | "metric" | "priority" | "preference"
-            | "dev" | "oif" | "realms" | "vrf" | "expires" | "ttl-propagate" | "pref" | "features" | "quickack"
-            | "fastopen_no_cookie" | "congctl" | "track_group") => {
+            keyword @ ("tos" | "dsfield" | "table" | "protocol" | "scope" | "metric" | "priority"
+            | "preference" | "dev" | "oif" | "realms" | "vrf" | "expires" | "ttl-propagate"
+            | "pref" | "features" | "quickack" | "fastopen_no_cookie" | "congctl"
+            | "track_group") => {
                 if keyword == "track_group" && !fixed {
                     self.say(code::EXCESS, word.span, "unknown route keyword track_group");
                     return None;
                 }
-                let locked = keyword == "congctl" && line.words.get(index + 1).is_some_and(|w| w.text == "lock");
+                let locked =
+                    keyword == "congctl" && line.words.get(index + 1).is_some_and(|w| w.text == "lock");
                 let value = self.word(line, index + 1 + usize::from(locked))?;
                 self.route_value(keyword, value, draft)?;
                 return Some(index + 2 + usize::from(locked));
@@ -130,9 +134,11 @@ impl Lower<'_> {
         let bits = Family::of(address).bits();
         let Some(length) = length else { return Some(Prefix { address, length: bits }) };
         let length_word = Word { text: length.to_owned(), span: word.span };
-        let found = self.unsigned(&length_word, 0, u32::from(bits)).and_then(|length| u8::try_from(length).ok());
+        let found =
+            self.unsigned(&length_word, 0, u32::from(bits)).and_then(|length| u8::try_from(length).ok());
         if found.is_none() {
-            let message = format!("Invalid address prefix len {length} for address {} - using {bits}", word.text);
+            let message =
+                format!("Invalid address prefix len {length} for address {} - using {bits}", word.text);
             self.say(code::NUMBER, word.span, message);
         }
         Some(Prefix { address, length: found.unwrap_or(bits) })
@@ -181,7 +187,11 @@ impl Lower<'_> {
             }
             _ => {
                 if keyword == "gw" {
-                    self.say(code::DEPRECATED, value.span, "\"gw\" for routes is deprecated. Please use \"via\"");
+                    self.say(
+                        code::DEPRECATED,
+                        value.span,
+                        "\"gw\" for routes is deprecated. Please use \"via\"",
+                    );
                 }
                 draft.route.hop.gateway = Some(prefix.address);
             }
@@ -236,7 +246,7 @@ impl Lower<'_> {
                     return Some(());
                 }
                 let message = format!("WARNING - interface {text} for VROUTE nexthop doesn't exist");
-                self.say(code::INTERFACE, value.span, message);
+                self.no_interface(value.span, message);
                 return Some(());
             }
             "realms" => match self.realms(text) {
@@ -314,6 +324,9 @@ impl Lower<'_> {
             _ => {
                 if route.track_group.is_some() {
                     format!("track_group {text} is a duplicate")
+                } else if !self.track_groups.iter().any(|group| group == text) {
+                    self.say(code::UNDEFINED, value.span, format!("track_group {text} not found"));
+                    return Some(());
                 } else {
                     route.track_group = Some(name_of(value));
                     return Some(());
@@ -322,35 +335,6 @@ impl Lower<'_> {
         };
         self.say(code::ROUTE, value.span, message);
         None
-    }
-
-    /// A metric, `lock` and its value; where the next option is.
-    fn metric(&mut self, line: &Line, index: usize, metrics: &mut Metrics) -> Option<usize> {
-        let keyword = line.words.get(index)?.text.as_str();
-        let locked = line.words.get(index + 1).is_some_and(|word| word.text == "lock");
-        let at = index + 1 + usize::from(locked);
-        let value = self.word(line, at)?;
-        let (slot, most, scale, unit) = metric(metrics, keyword)?;
-        let text = match unit {
-            Unit::Time => value.text.trim_end_matches("ms").trim_end_matches('s'),
-            Unit::Plain => value.text.as_str(),
-        };
-        let in_seconds = unit == Unit::Time && value.text.ends_with('s') && !value.text.ends_with("ms");
-        let number = Word { text: text.to_owned(), span: value.span };
-        let Some(found) = self.unsigned(&number, 0, most) else {
-            let text = &value.text;
-            let message = match keyword {
-                "mtu" => format!("Invalid MTU {text} specified for route"),
-                "rtt" | "rttvar" => format!("Invalid {keyword} {text} for route"),
-                "hoplimit" | "advmss" => format!("Invalid {keyword} {text} specified for route"),
-                _ => format!("Invalid {keyword} value {text} specified for route"),
-            };
-            self.say(code::ROUTE, value.span, message);
-            return None;
-        };
-        let scale = if in_seconds { scale * 1000 } else { scale };
-        *slot = Some(Metric { value: found.saturating_mul(scale), locked });
-        Some(at + 1)
     }
 
     /// `nexthop [via …] [dev …] [weight …] …`, again and again.
@@ -366,7 +350,9 @@ impl Lower<'_> {
             match word.text.as_str() {
                 "via" => {
                     let mut at = index + 1;
-                    at += usize::from(line.words.get(at).is_some_and(|w| w.text == "inet" || w.text == "inet6"));
+                    at += usize::from(
+                        line.words.get(at).is_some_and(|w| w.text == "inet" || w.text == "inet6"),
+                    );
                     let value = self.word(line, at)?;
                     let Ok(gateway) = value.text.parse::<IpAddr>() else {
                         let message = format!("invalid nexthop address {}", value.text);
@@ -381,7 +367,7 @@ impl Lower<'_> {
                     if self.interfaces.find(&value.text).is_none() {
                         let message =
                             format!("WARNING - interface {} for VROUTE nexthop doesn't exist", value.text);
-                        self.say(code::INTERFACE, value.span, message);
+                        self.no_interface(value.span, message);
                     }
                     hop.interface = Some(name_of(value));
                     index += 2;
@@ -480,7 +466,8 @@ impl Lower<'_> {
             } else {
                 format!("{}/{}", destination.address, destination.length)
             };
-            let message = format!("Warning - cannot track route {shown} with no interface specified, not tracking");
+            let message =
+                format!("Warning - cannot track route {shown} with no interface specified, not tracking");
             self.say(code::ROUTE, line.span, message);
             route.no_track = true;
         }
@@ -508,7 +495,8 @@ impl Lower<'_> {
     }
 
     fn protocol(&self, text: &str) -> Option<u32> {
-        let known = [("redirect", 1), ("kernel", 2), ("boot", 3), ("static", 4), ("bird", 12), ("keepalived", 18)];
+        let known =
+            [("redirect", 1), ("kernel", 2), ("boot", 3), ("static", 4), ("bird", 12), ("keepalived", 18)];
         let known = known.iter().find(|(name, _)| *name == text).map(|(_, number)| *number);
         known.or_else(|| self.named_number("rt_protos", text, 10))
     }
@@ -558,34 +546,6 @@ fn kind_of(text: &str) -> Option<RouteType> {
     use RouteType::{
         Anycast, Blackhole, Broadcast, Local, Multicast, Nat, Prohibit, Throw, Unicast, Unreachable,
     };
-    let all =
-        [Unicast, Local, Broadcast, Anycast, Multicast, Blackhole, Unreachable, Prohibit, Throw, Nat];
+    let all = [Unicast, Local, Broadcast, Anycast, Multicast, Blackhole, Unreachable, Prohibit, Throw, Nat];
     all.into_iter().find(|kind| kind.name() == text)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Plain,
-    /// `10ms`, `1s`; milliseconds when nothing is said.
-    Time,
-}
-
-/// Where a metric is kept, its largest value, what it is multiplied by, and its unit.
-fn metric<'m>(metrics: &'m mut Metrics, keyword: &str) -> Option<(&'m mut Option<Metric>, u32, u32, Unit)> {
-    let most = u32::MAX;
-    Some(match keyword {
-        "mtu" => (&mut metrics.mtu, most, 1, Unit::Plain),
-        "hoplimit" => (&mut metrics.hoplimit, 255, 1, Unit::Plain),
-        "advmss" => (&mut metrics.advmss, most, 1, Unit::Plain),
-        "rtt" => (&mut metrics.rtt, most / 8, 8, Unit::Time),
-        "rttvar" => (&mut metrics.rttvar, most / 4, 4, Unit::Time),
-        "reordering" => (&mut metrics.reordering, most, 1, Unit::Plain),
-        "window" => (&mut metrics.window, most, 1, Unit::Plain),
-        "cwnd" => (&mut metrics.cwnd, most, 1, Unit::Plain),
-        "ssthresh" => (&mut metrics.ssthresh, most, 1, Unit::Plain),
-        "rto_min" => (&mut metrics.rto_min, most, 1, Unit::Time),
-        "initcwnd" => (&mut metrics.initcwnd, most, 1, Unit::Plain),
-        "initrwnd" => (&mut metrics.initrwnd, most, 1, Unit::Plain),
-        _ => return None,
-    })
 }

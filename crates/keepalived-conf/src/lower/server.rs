@@ -4,8 +4,8 @@ use super::{Draft, Lower, name_of};
 use crate::code;
 use crate::lower::checker::Timing;
 use crate::model::{
-    Family, Forwarding, GroupEntry, Persistence, Protocol, RealServer, Scheduler, SchedulerFlags, Service,
-    SorryServer, Ssl, Tunnel, TunnelChecksum, VirtualServer, VirtualServerGroup,
+    Family, Forwarding, GroupEntry, Persistence, Protocol, Scheduler, SchedulerFlags, Service, SorryServer,
+    Ssl, VirtualServer, VirtualServerGroup,
 };
 use crate::tree::Node;
 use crate::word::{Line, Word};
@@ -219,8 +219,10 @@ impl Lower<'_> {
             "fwmark" => {
                 let word = self.word(line, 2)?;
                 let Some(mark) = self.unsigned(word, 0, u32::MAX) else {
-                    let message =
-                        format!("virtual server fwmark '{}' must be in [0, 4294967295] - ignoring", word.text);
+                    let message = format!(
+                        "virtual server fwmark '{}' must be in [0, 4294967295] - ignoring",
+                        word.text
+                    );
                     self.say(code::NUMBER, word.span, message);
                     return None;
                 };
@@ -235,8 +237,8 @@ impl Lower<'_> {
                 match (text.parse::<IpAddr>(), port) {
                     (Ok(address), Some(port)) => Service::Address { address, port },
                     _ => {
-                        let (kind, port) =
-                            port_word.map_or(("", String::new()), |port| ("/port", format!("/{}", port.text)));
+                        let (kind, port) = port_word
+                            .map_or(("", String::new()), |port| ("/port", format!("/{}", port.text)));
                         let message =
                             format!("Invalid virtual server IP address{kind} {text}{port} - skipping");
                         self.say(code::ADDRESS, first.span, message);
@@ -330,7 +332,8 @@ impl Lower<'_> {
             "flag-2" => server.flags.flag_2 = true,
             "flag-3" => server.flags.flag_3 = true,
             "sh-port" | "sh-fallback" | "mh-port" | "mh-fallback" => {
-                let wanted = if name.starts_with("sh") { Scheduler::SourceHash } else { Scheduler::MaglevHash };
+                let wanted =
+                    if name.starts_with("sh") { Scheduler::SourceHash } else { Scheduler::MaglevHash };
                 if one.scheduler != Some(wanted) {
                     let scheduler = wanted.name();
                     let message = format!("{name} only applies to {scheduler} scheduler - ignoring");
@@ -343,14 +346,20 @@ impl Lower<'_> {
                     one.forwarding = Some(forwarding);
                 }
             }
-            "persistence_engine" | "persistence_timeout" | "persistence_granularity" => self.persistence(line, name, one),
+            "persistence_engine" | "persistence_timeout" | "persistence_granularity" => {
+                self.persistence(line, name, one)
+            }
             "protocol" => {
                 let Some(word) = self.word(line, 1) else { return };
                 match word.text.to_ascii_uppercase().as_str() {
                     "TCP" => one.protocol = Some(Protocol::Tcp),
                     "UDP" => one.protocol = Some(Protocol::Udp),
                     "SCTP" => one.protocol = Some(Protocol::Sctp),
-                    _ => self.say(code::CHOICE, word.span, format!("Unknown protocol {} - ignoring", word.text)),
+                    _ => self.say(
+                        code::CHOICE,
+                        word.span,
+                        format!("Unknown protocol {} - ignoring", word.text),
+                    ),
                 }
             }
             "ha_suspend" => server.ha_suspend = true,
@@ -376,7 +385,8 @@ impl Lower<'_> {
                 match self.unsigned(word, 0, u32::MAX) {
                     Some(weight) => server.hysteresis = weight,
                     None => {
-                        let message = format!("Hysteresis {} must be in [0, 4294967295] - ignoring", word.text);
+                        let message =
+                            format!("Hysteresis {} must be in [0, 4294967295] - ignoring", word.text);
                         self.say(code::NUMBER, word.span, message);
                     }
                 }
@@ -417,7 +427,8 @@ impl Lower<'_> {
                 match self.unsigned(word, 1, 2_147_483_647) {
                     Some(weight) => one.weight = u16::try_from(weight).unwrap_or(u16::MAX),
                     None => {
-                        let message = format!("Virtual server weight {} is outside range 1-2147483647", word.text);
+                        let message =
+                            format!("Virtual server weight {} is outside range 1-2147483647", word.text);
                         self.say(code::NUMBER, word.span, message);
                     }
                 }
@@ -441,84 +452,12 @@ impl Lower<'_> {
         one.server.sorry_server = Some(SorryServer { address, port, inhibit: false, forwarding, place });
     }
 
-    /// `NAT`, `DR` or `TUN [type …]`.
-    pub(crate) fn forwarding(&mut self, line: &Line, kind: &str) -> Option<Forwarding> {
-        let word = self.word(line, 1)?;
-        match word.text.as_str() {
-            "NAT" => return Some(Forwarding::Nat),
-            "DR" => return Some(Forwarding::DirectRouting),
-            "TUN" => {}
-            other => {
-                let message = format!("PARSER : unknown [{other}] routing method for {kind} server.");
-                let mut diagnostic = diag::Diagnostic::warning(code::CHOICE, message).at(word.span);
-                if ["NAT", "DR", "TUN"].contains(&other.to_ascii_uppercase().as_str()) {
-                    diagnostic = diagnostic.note("methods are written in capitals");
-                }
-                self.report.push(diagnostic);
-                return None;
-            }
-        }
-        let mut tunnel = Tunnel::IpIp;
-        let mut checksum = TunnelChecksum::None;
-        let mut port: Option<u16> = None;
-        let mut words = line.words.iter().skip(2);
-        while let Some(option) = words.next() {
-            match option.text.as_str() {
-                "type" => {
-                    let Some(value) = words.next() else {
-                        self.say(code::MISSING_PARAMETER, option.span, format!("Missing tunnel type for {kind} server."));
-                        return None;
-                    };
-                    tunnel = match value.text.as_str() {
-                        "ipip" => Tunnel::IpIp,
-                        "gue" => Tunnel::Gue { port: 0, checksum },
-                        "gre" => Tunnel::Gre { checksum },
-                        other => {
-                            let message = format!("Unknown tunnel type {other} for {kind} server.");
-                            self.say(code::CHOICE, value.span, message);
-                            return None;
-                        }
-                    };
-                }
-                "port" => {
-                    let Some(value) = words.next() else {
-                        let message = format!("Missing port for {kind} server gue tunnel.");
-                        self.say(code::MISSING_PARAMETER, option.span, message);
-                        return None;
-                    };
-                    port = self.unsigned(value, 1, 65535).and_then(|port| u16::try_from(port).ok());
-                    if port.is_none() {
-                        let message = format!("Invalid gue tunnel port {} for {kind} server.", value.text);
-                        self.say(code::NUMBER, value.span, message);
-                        return None;
-                    }
-                }
-                "nocsum" => checksum = TunnelChecksum::None,
-                "csum" => checksum = TunnelChecksum::Checksum,
-                "remcsum" => checksum = TunnelChecksum::Remote,
-                other => {
-                    let message = format!("Invalid tunnel option {other} for {kind} server.");
-                    self.say(code::CHOICE, option.span, message);
-                    return None;
-                }
-            }
-        }
-        let tunnel = match (tunnel, port) {
-            (Tunnel::Gue { .. }, Some(port)) => Tunnel::Gue { port, checksum },
-            (Tunnel::Gue { .. }, None) | (_, Some(_)) => {
-                let message = "gue tunnels require port, otherwise cannot have port.";
-                self.say(code::VIRTUAL_SERVER, line.span, message);
-                return None;
-            }
-            (Tunnel::Gre { .. }, None) => Tunnel::Gre { checksum },
-            (Tunnel::IpIp, None) => Tunnel::IpIp,
-        };
-        Some(Forwarding::Tunnel(tunnel))
-    }
-
     fn persistence(&mut self, line: &Line, name: &str, one: &mut ServerDraft) {
         let get = |server: &mut VirtualServer| {
-            server.persistence.get_or_insert_with(|| Persistence { timeout: PERSISTENCE, ..Persistence::default() }).clone()
+            server
+                .persistence
+                .get_or_insert_with(|| Persistence { timeout: PERSISTENCE, ..Persistence::default() })
+                .clone()
         };
         if name == "persistence_timeout" {
             let timeout = match line.words.get(1) {
@@ -535,7 +474,11 @@ impl Lower<'_> {
         if name == "persistence_engine" {
             let mut engine = word.text.clone();
             if engine.len() > ENGINE_MAX {
-                self.say(code::NAME_LENGTH, word.span, format!("persistence_name too long, truncating - {engine}"));
+                self.say(
+                    code::NAME_LENGTH,
+                    word.span,
+                    format!("persistence_name too long, truncating - {engine}"),
+                );
                 engine = engine.chars().take(ENGINE_MAX).collect();
             }
             one.server.persistence = Some(Persistence { engine: Some(engine), ..get(&mut one.server) });
@@ -547,10 +490,11 @@ impl Lower<'_> {
     fn granularity(&mut self, word: &Word, one: &mut ServerDraft) {
         let text = &word.text;
         let family = one.family.unwrap_or(if text.contains('.') { Family::V4 } else { Family::V6 });
-        let mut persistence = one.server.persistence.clone().unwrap_or(Persistence {
-            timeout: PERSISTENCE,
-            ..Persistence::default()
-        });
+        let mut persistence = one
+            .server
+            .persistence
+            .clone()
+            .unwrap_or(Persistence { timeout: PERSISTENCE, ..Persistence::default() });
         match family {
             Family::V6 => match self.unsigned(word, 1, 128).and_then(|length| u8::try_from(length).ok()) {
                 Some(length) => persistence.prefix_length = Some(length),
@@ -575,119 +519,6 @@ impl Lower<'_> {
         }
         one.family = Some(family);
         one.server.persistence = Some(persistence);
-    }
-
-    fn real_server(&mut self, node: &Node, one: &ServerDraft, draft: &mut Draft) -> Option<RealServer> {
-        let line = &node.line;
-        let word = self.word(line, 1)?;
-        let port_word = line.words.get(2);
-        let port = match port_word {
-            None => Some(0),
-            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
-        };
-        let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
-            let port = port_word.map_or("", |port| port.text.as_str());
-            let message = format!("Invalid real server ip address/port {}/{port} - skipping", word.text);
-            self.say(code::ADDRESS, word.span, message);
-            return None;
-        };
-        let mut server = RealServer {
-            address,
-            port,
-            weight: one.weight,
-            forwarding: one.forwarding.unwrap_or_default(),
-            upper_threshold: 0,
-            lower_threshold: 0,
-            inhibit_on_failure: one.inhibit,
-            notify_up: None,
-            notify_down: None,
-            smtp_alert: None,
-            virtual_host: None,
-            snmp_name: None,
-            checkers: Vec::new(),
-            place: Some(line.span),
-        };
-        let mut timing = Timing::default();
-        for child in &node.body {
-            if !super::is_checker_node(child) {
-                self.real_server_line(child, &mut server, &mut timing, draft);
-            }
-        }
-        let own = timing.over(&one.timing);
-        for child in &node.body {
-            if super::is_checker_node(child)
-                && let Some(checker) = self.checker(child, &server, one, &own, draft)
-            {
-                server.checkers.push(checker);
-            }
-        }
-        let tunnelled = matches!(server.forwarding, Forwarding::Tunnel(_));
-        if !tunnelled && one.family.is_some_and(|family| family != Family::of(address)) {
-            let message = format!(
-                "Address family of virtual server and real server {address} don't match - skipping real server."
-            );
-            self.say(code::REAL_SERVER, node.end, message);
-            return None;
-        }
-        Some(server)
-    }
-
-    fn real_server_line(&mut self, node: &Node, server: &mut RealServer, timing: &mut Timing, draft: &mut Draft) {
-        let line = &node.line;
-        let name = node.keyword.name;
-        if self.timing(line, name, "real server ", timing) {
-            return;
-        }
-        match name {
-            "weight" => {
-                let Some(word) = self.word(line, 1) else { return };
-                match self.unsigned(word, 0, 2_147_483_647) {
-                    Some(weight) => server.weight = u16::try_from(weight).unwrap_or(u16::MAX),
-                    None => {
-                        let message = format!("Real server weight {} is outside range 0-2147483647", word.text);
-                        self.say(code::NUMBER, word.span, message);
-                    }
-                }
-            }
-            "lvs_method" => {
-                if let Some(forwarding) = self.forwarding(line, "real") {
-                    server.forwarding = forwarding;
-                }
-            }
-            "uthreshold" | "lthreshold" => {
-                let Some(word) = self.word(line, 1) else { return };
-                let slot =
-                    if name == "uthreshold" { &mut server.upper_threshold } else { &mut server.lower_threshold };
-                match self.unsigned(word, 0, u32::MAX) {
-                    Some(count) => *slot = count,
-                    None => {
-                        let message = format!("Invalid real_server {name} '{}' - ignoring", word.text);
-                        self.say(code::NUMBER, word.span, message);
-                    }
-                }
-            }
-            "inhibit_on_failure" => {
-                let message = |value: &str| format!("Invalid inhibit_on_failure parameter {value}");
-                server.inhibit_on_failure = self.switch(line, message).unwrap_or(server.inhibit_on_failure);
-            }
-            "notify_up" | "notify_down" => {
-                let slot = if name == "notify_up" { &mut server.notify_up } else { &mut server.notify_down };
-                if slot.is_some() {
-                    let given = line.words.get(1).map_or("", |word| word.text.as_str());
-                    let message = format!("((null)) {name} script already specified - ignoring {given}");
-                    return self.say(code::REPEATED, line.span, message);
-                }
-                *slot = self.script(line, "notify");
-                draft.runs_scripts[1] |= slot.is_some();
-            }
-            "smtp_alert" => {
-                let message = |value: &str| format!("Invalid real_server smtp_alert parameter {value}");
-                server.smtp_alert = self.switch(line, message).or(server.smtp_alert);
-            }
-            "virtualhost" => server.virtual_host = self.value_or(line, "real server virtualhost missing"),
-            "snmp_name" => server.snmp_name = self.value_or(line, "snmp_name missing"),
-            _ => {}
-        }
     }
 }
 

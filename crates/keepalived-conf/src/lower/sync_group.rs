@@ -27,9 +27,12 @@ impl Lower<'_> {
                 }
                 "notify_priority_changes" => {
                     let message = |value: &str| {
-                        format!("({label}) Invalid value '{value}' for sync group notify_priority_changes specified")
+                        format!(
+                            "({label}) Invalid value '{value}' for sync group notify_priority_changes specified"
+                        )
                     };
-                    group.notify.priority_changes = self.switch(line, message).or(group.notify.priority_changes);
+                    group.notify.priority_changes =
+                        self.switch(line, message).or(group.notify.priority_changes);
                 }
                 "global_tracking" => {
                     let message = format!(
@@ -42,7 +45,7 @@ impl Lower<'_> {
                 _ => {
                     let who = format!("vrrp group {label}:");
                     if !self.notify(child, &who, &mut group.notify) {
-                        self.tracking(child, &label, None, &mut group.track, draft);
+                        self.tracking(child, &label, &mut group.track, draft);
                     }
                 }
             }
@@ -64,6 +67,7 @@ impl Lower<'_> {
 
     pub(crate) fn track_group(&mut self, node: &Node, draft: &mut Draft) {
         let Some(name) = self.name(&node.line) else { return };
+        self.track_groups.push(name.text.clone());
         let mut group = TrackGroup { name, members: Vec::new() };
         for child in &node.body {
             if group.members.is_empty() {
