@@ -69,7 +69,8 @@ pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
     if reading.refused {
         if !(arguments.console && arguments.foreground) {
             // Who started it should not have to look for a log.
-            let _ = writeln!(std::io::stderr(), "{program}: {}", reading.lines.join(&format!("\n{program}: ")));
+            let _ =
+                writeln!(std::io::stderr(), "{program}: {}", reading.lines.join(&format!("\n{program}: ")));
         }
         let exit = if reading.is_missing() { Exit::Missing } else { Exit::Configuration };
         return end(&log, exit);
@@ -335,7 +336,8 @@ impl Parent {
         self.reloading = Some(vrrp.readies());
         if let Err(error) = vrrp.reload(&self.reading.snapshot) {
             self.reloading = None;
-            self.log.info(format_args!("The VRRP process does not take a configuration - {}", reason(&error)));
+            self.log
+                .info(format_args!("The VRRP process does not take a configuration - {}", reason(&error)));
             self.notify.ready("VRRP is running; the last reload failed");
         }
     }

@@ -54,6 +54,7 @@ impl Reading {
             seed: RandomState::new().hash_one(std::process::id()),
             check_includes: arguments.all_files,
             mtu: interfaces.as_ref().map_or(1500, |interfaces| interfaces.mtu),
+            ..Options::default()
         };
         let recorder = Recorder::new(Disk);
         let loaded = load_with(&options, &recorder, interfaces.as_ref());
@@ -133,9 +134,9 @@ pub(super) fn left_alone(config: &Config) -> Option<String> {
 
 /// Moves this thread into a network namespace.
 fn enter(name: &str) -> Result<(), String> {
-    Namespace::named(name)
-        .and_then(|namespace| namespace.enter())
-        .map_err(|error| format!("Unable to enter network namespace {name} - {}", crate::message::reason(&error)))
+    Namespace::named(name).and_then(|namespace| namespace.enter()).map_err(|error| {
+        format!("Unable to enter network namespace {name} - {}", crate::message::reason(&error))
+    })
 }
 
 /// The first part of the host's name.
