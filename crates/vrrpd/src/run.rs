@@ -250,7 +250,6 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
     world.borrow_mut().tell(&Report::Ready);
     trim_later();
     run_loop(&world, &alarm, &mut options, &log).await;
-    log.info("Stopping");
     let notifier = {
         let mut world = world.borrow_mut();
         if options.keep_addresses {
@@ -265,6 +264,7 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         // What is left of it does no harm.
         let _ = std::fs::remove_file(path);
     }
+    log.info("Stopped");
     log.flush();
     Exit::Stopped
 }
