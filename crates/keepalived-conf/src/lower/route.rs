@@ -312,6 +312,7 @@ impl Lower<'_> {
                 *slot = Some(on == 1);
                 return Some(());
             }
+            "vrf" if self.interfaces.find(text).is_none() => format!("VRF {text} not found for route"),
             "congctl" | "vrf" => {
                 let message = format!("{keyword} of routes is known, not served yet");
                 self.report.push(diag::Diagnostic::error(code::NOT_YET, message).at(value.span));
