@@ -44,4 +44,6 @@ macro_rules! tests {
     };
 }
 
-tests!(address advert chunks condition config error_page keepalived_config log_format request_head response_head);
+tests!(
+    address advert chunks condition config error_page keepalived_config log_format request_head response_head
+);

@@ -11,6 +11,8 @@
 //! * a Master that dies is replaced within the protocol's bound, one that stops (or whose process is killed, with a parent
 //!   that resigns for it) within the skew time.
 
+#![expect(clippy::indexing_slicing, reason = "a test crate, which makes its indices itself")]
+
 pub mod chance;
 pub mod host;
 pub mod scenario;
