@@ -76,19 +76,16 @@ pub struct World {
     vmacs: Vmacs,
     filter: Filter,
     track_states: HashMap<TrackId, TrackState>,
-<<<<<<< HEAD
     /// Each address that comes or goes is logged.
     pub address_monitoring: bool,
     /// What was set up stays.
     keeping: bool,
-=======
     presence: Presence,
     /// The monitor has told all that there is.
     synchronised: bool,
     network: Option<Task<()>>,
     /// Settings of the kernel that were changed.
     settings: Changed,
->>>>>>> role2
     /// The plan before the reload that the core is acting on, with its interfaces.
     before: Option<(Plan, Interfaces)>,
     parent: Option<Parent>,
@@ -193,15 +190,12 @@ impl World {
             vmacs,
             filter,
             track_states: HashMap::new(),
-<<<<<<< HEAD
             address_monitoring: false,
             keeping: false,
-=======
             presence: Presence::default(),
             synchronised: false,
             network: None,
             settings: Changed::default(),
->>>>>>> role2
             before: None,
             parent: parent.map(|stream| Parent { stream, waiting: Vec::new() }),
             looking: false,
@@ -724,18 +718,14 @@ impl World {
         self.router.handle_shutdown(boot_time());
         self.act();
         self.receivers.clear();
-<<<<<<< HEAD
         if !self.keeping {
             let steps = self.installer().remove_static(None);
             self.run_steps(steps);
             self.vmacs.remove(|_| true, &mut self.client, &self.log);
             self.filter.remove(&self.log);
-=======
-        self.vmacs.remove(|_| true, &mut self.client, &self.log);
-        self.filter.remove(&self.log);
-        if let Err(error) = self.settings.restore() {
-            self.log.info(format_args!("Unable to set back what was changed - {error}"));
->>>>>>> role2
+            if let Err(error) = self.settings.restore() {
+                self.log.info(format_args!("Unable to set back what was changed - {error}"));
+            }
         }
         self.tell(&Report::Ending);
         self.flush_parent();

@@ -112,12 +112,7 @@ pub fn run(config: model::Config, options: Options) -> Exit {
     };
     schedule(&config.global.vrrp_process, &log);
     // As many sockets as interfaces may be ready at once; all are looked at before a timer.
-<<<<<<< HEAD
-    let settings =
-        reactor::Settings { events_per_turn: 1024, tasks_per_turn: 4096, ..reactor::Settings::default() };
-=======
     let settings = reactor::Settings { events_per_turn: 1024, tasks_per_turn: 4096, ..Default::default() };
->>>>>>> role2
     match reactor::run(settings, live(config, options, signals, log.clone())) {
         Ok(exit) => exit,
         Err(error) => {
@@ -260,7 +255,6 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
             return Exit::Failed;
         }
     };
-<<<<<<< HEAD
     world.borrow_mut().address_monitoring = options.address_monitoring;
     let control = options.control.take().and_then(|path| match crate::status::listen(&path) {
         Ok(listener) => Some((listener, path)),
@@ -269,7 +263,6 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
             None
         }
     });
-=======
     // After the interfaces were made: it begins with all there is, so nothing is missed.
     if let Err(line) = world.borrow_mut().watch(&world) {
         log.info(line);
@@ -280,7 +273,6 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
     if lateness.most > 0 {
         kept.push(Capability::SysNice);
     }
->>>>>>> role2
     if !options.keep_privileges
         && let Err(error) = scheduling::keep_capabilities(&kept)
     {
@@ -297,12 +289,8 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
     });
     world.borrow_mut().tell(&Report::Ready);
     trim_later();
-<<<<<<< HEAD
-    run_loop(&world, &alarm, &mut options, &log).await;
-=======
     run_loop(&world, &alarm, &mut options, &mut lateness, &log).await;
     log.info("Stopping");
->>>>>>> role2
     let notifier = {
         let mut world = world.borrow_mut();
         if options.keep_addresses {

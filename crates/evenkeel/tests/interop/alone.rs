@@ -19,17 +19,25 @@ pub(crate) struct Sent {
 }
 
 /// Gives a host's link a hardware address, and the addresses it had.
-fn readdress(host: &Host) {
-    let words = "link set e0 down; link set e0 address 02:00:00:00:00:01; addr flush dev e0; \
-                 addr add 10.20.0.1/24 dev e0; addr add fd20::1/64 dev e0 nodad; addr add fe80::1/64 dev e0 nodad; \
-                 link set e0 up";
-    words.split(';').for_each(|line| drop(host.ip(line.trim())));
+fn readdress(host: &Host, number: u8) {
+    for line in [
+        "link set e0 down".to_owned(),
+        format!("link set e0 address 02:00:00:00:00:{number:02x}"),
+        "addr flush dev e0".to_owned(),
+        format!("addr add 10.20.0.{number}/24 dev e0"),
+        format!("addr add fd20::{number}/64 dev e0 nodad"),
+        format!("addr add fe80::{number}/64 dev e0 nodad"),
+        "link set e0 up".to_owned(),
+    ] {
+        host.ip(&line);
+    }
 }
 
 /// Lets a program be Master for as long as announcements take, and stop.
 pub(crate) fn watch(program: Program, config: &str, master_for: Duration) -> Sent {
     let (lab, hosts) = Lab::with_segment(&["a", "o"]);
-    readdress(&hosts[0]);
+    readdress(&hosts[0], 1);
+    readdress(&hosts[1], 2);
     let mut node = Node::new(&lab, &hosts[0], "a", program);
     node.configure(config);
     let capture = Capture::start(&hosts[1]);

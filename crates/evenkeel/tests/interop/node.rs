@@ -174,11 +174,16 @@ impl Node {
     pub(crate) fn statistics(&self) -> BTreeMap<String, u64> {
         let path = self.directory.join("keepalived.stats");
         let _ = std::fs::remove_file(&path);
-        self.signal(Signal::SIGUSR2);
         let mut found = BTreeMap::new();
+        let mut looks = 0;
         until(
             || format!("{} ({:?}) writes statistics", self.name, self.program),
             || {
+                // Again each so often: keepalived forgets signals while it reloads.
+                if looks % 20 == 0 {
+                    self.signal(Signal::SIGUSR2);
+                }
+                looks += 1;
                 found = parse(&std::fs::read_to_string(&path).unwrap_or_default());
                 found.contains_key("Priority Zero: Sent")
             },

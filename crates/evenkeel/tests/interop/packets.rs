@@ -6,7 +6,7 @@ use super::pair::{ADDRESS, config};
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
-use testkit::capture::{Frame, progress};
+use testkit::capture::{Frame, Kind, progress};
 use wire::ah::Ttl;
 
 /// More than the five seconds after which addresses are announced a second time.
@@ -47,9 +47,14 @@ fn summary(sent: &Sent) -> Vec<String> {
     if !sequence.is_empty() {
         out.push(format!("sequence numbers from {}: {}", sequence[0], progress(&sequence)));
     }
-    for burst in bursts(&sent.announcements) {
-        out.push("announcements:".to_owned());
-        out.extend(burst.into_iter().map(|(count, text)| format!("{count} times {text}")));
+    // Those of ARP and of neighbour discovery go through two sockets, each in order.
+    for kind in [Kind::Arp, Kind::Neighbour] {
+        let frames: Vec<_> =
+            sent.announcements.iter().filter(|frame| frame.kind() == kind).cloned().collect();
+        for burst in bursts(&frames) {
+            out.push("announcements:".to_owned());
+            out.extend(burst.into_iter().map(|(count, text)| format!("{count} times {text}")));
+        }
     }
     out
 }

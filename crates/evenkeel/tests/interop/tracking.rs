@@ -99,7 +99,7 @@ fn a_script_that_fails_from_the_start() {
             pair.master_is(A);
             pair.stop(B);
             pair.stop(A);
-            pair.entered(A, &["FAULT", "BACKUP", "MASTER"]);
+            pair.entered(A, &["BACKUP", "MASTER"]);
         },
     }
     .run();
