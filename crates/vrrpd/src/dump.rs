@@ -64,7 +64,7 @@ pub fn log_data(world: &World) {
     data::render(world).lines().for_each(|line| world.log.info(line));
 }
 
-/// Where a dump goes: what the configuration says, else below /tmp; with `data_use_instance` the instance and the
+/// Where a dump goes: what the configuration says, else below `TMPDIR` or /tmp; with `data_use_instance` the instance and the
 /// namespace are in the name.
 fn place(world: &World, wanted: &Option<PathBuf>, kind: &str) -> PathBuf {
     if let Some(path) = wanted {
@@ -78,7 +78,8 @@ fn place(world: &World, wanted: &Option<PathBuf>, kind: &str) -> PathBuf {
             name.push_str(&part.text);
         }
     }
-    Path::new("/tmp").join(format!("{name}.{kind}"))
+    let directory = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    directory.unwrap_or_else(|| "/tmp".into()).join(format!("{name}.{kind}"))
 }
 
 thread_local! {
