@@ -1,7 +1,8 @@
 //! The commands: names, what they need, what they do.
 
+use crate::form::Form;
 use crate::keywords::{NOT_SERVED, NOT_SERVED_BY_MASTER};
-use crate::stat::{Filter, csv};
+use crate::stat::{Filter, render};
 use crate::{Ending, Source};
 use haproxy_cfg::model::SocketLevel;
 
@@ -83,7 +84,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "show info",
-        usage: "show info",
+        usage: "show info [desc|json|typed|float]*",
         help: "report information about the running process",
         level: SocketLevel::User,
         of: Of::Worker,
@@ -111,7 +112,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "show stat",
-        usage: "show stat [no-maint|up]*",
+        usage: "show stat [desc|json|no-maint|typed|up]*",
         help: "report counters for each proxy and server",
         level: SocketLevel::User,
         of: Of::Worker,
@@ -236,7 +237,7 @@ fn show_stat(call: &mut Call<'_>, words: &[&str]) {
     match Filter::parse(words) {
         Ok(filter) => {
             let private = *call.level > SocketLevel::User;
-            call.out.push_str(&csv(&worker.rows(), &filter, private));
+            call.out.push_str(&render(&worker.rows(), &filter, private));
         }
         Err(text) => call.out.push_str(&text),
     }
@@ -244,10 +245,9 @@ fn show_stat(call: &mut Call<'_>, words: &[&str]) {
 
 fn show_info(call: &mut Call<'_>, words: &[&str]) {
     let Source::Worker(worker) = call.source else { return };
-    match words.iter().find(|word| matches!(**word, "typed" | "json" | "desc" | "float")) {
-        Some(word) => *call.out += &format!("'show info {word}' is known but not served yet.\n"),
-        None => call.out.push_str(&worker.info().text()),
-    }
+    let mut form = Form::default();
+    words.iter().for_each(|word| form.read(word));
+    call.out.push_str(&worker.info().render(form));
 }
 
 fn show_env(call: &mut Call<'_>, words: &[&str]) {

@@ -4,16 +4,20 @@
 //! a [`Source`], which the program implements over the running proxy.
 
 mod command;
+mod field;
+mod form;
 mod info;
 mod keywords;
+mod process;
 mod proxy;
 mod session;
 mod stat;
 
 pub use info::Info;
-pub use proxy::{info, rows};
+pub use process::{Facts, info};
+pub use proxy::rows;
 pub use session::{Ending, Reply, Session};
-pub use stat::{FIELDS, Filter, Kind, Row, csv};
+pub use stat::{Filter, Kind, Row, render};
 
 /// What every process can say of itself.
 pub trait Common {

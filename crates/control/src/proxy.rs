@@ -1,10 +1,10 @@
-//! The figures of a running proxy.
+//! The lines of statistics of a running proxy.
 
-use crate::{Info, Kind, Row};
+use crate::{Kind, Row};
 use ek_time::Instant;
 use haproxy_cfg::model::{Address, Balance, Mode};
 use proxyd::State;
-use proxyd::counters::{BackendCounters, ByClass, FrontendCounters};
+use proxyd::counters::{BackendCounters, ByClass, FrontendCounters, SAMPLES, Span, Times};
 use proxyd::server::{Admin, Server};
 use proxyd::state::Proxy;
 use std::sync::PoisonError;
@@ -76,6 +76,8 @@ fn frontend(state: &State, proxy: &Proxy, now: Instant) -> Row {
             ("stot", |c| c.sessions.get()),
             ("bin", |c| c.bytes_in.get()),
             ("bout", |c| c.bytes_out.get()),
+            ("reqbin", |c| c.bytes_in.get()),
+            ("resbin", |c| c.bytes_out.get()),
             ("dreq", |c| c.denied_requests.get()),
             ("ereq", |c| c.request_errors.get()),
             ("conn_tot", |c| c.connections.get()),
@@ -85,13 +87,13 @@ fn frontend(state: &State, proxy: &Proxy, now: Instant) -> Row {
     row.set("scur", proxy.connections.get());
     row.set("smax", proxy.connections.max());
     row.set("slim", if proxy.maxconn == 0 { state.process.maxconn } else { proxy.maxconn });
-    let full = proxy.maxconn != 0 && proxy.connections.get() >= proxy.maxconn;
+    // A frontend that is full stays open: its clients wait in the sockets' queues.
     row.set(
         "status",
         if state.stopping() {
             "STOP"
-        } else if full {
-            "FULL"
+        } else if state.paused() {
+            "PAUSED"
         } else {
             "OPEN"
         },
@@ -109,15 +111,18 @@ fn frontend(state: &State, proxy: &Proxy, now: Instant) -> Row {
     if proxy.config.mode == Mode::Http {
         classes(&mut row, counters.iter().map(|c| &c.responses));
         sum(&mut row, &counters, &[("intercepted", |c| c.intercepted.get())]);
-        zeros(&mut row, &["cache_lookups", "cache_hits"]);
+        sum(&mut row, &counters, &[("h1sess", |c| c.sessions.get()), ("h1req", |c| c.requests.get())]);
+        zeros(&mut row, &["cache_lookups", "cache_hits", "sess_other"]);
     } else {
-        row.set("req_tot", 0);
+        sum(&mut row, &counters, &[("sess_other", |c| c.sessions.get())]);
+        zeros(&mut row, &["req_tot", "h1sess", "h1req"]);
     }
+    zeros(&mut row, &["h2sess", "h3sess", "req_other", "h2req", "h3req"]);
     row
 }
 
 /// What a backend and its servers have in common.
-fn behind(row: &mut Row, counters: &[&BackendCounters], http: bool) {
+fn behind(row: &mut Row, counters: &[&BackendCounters], http: bool, now: Instant) {
     sum(
         row,
         counters,
@@ -125,6 +130,8 @@ fn behind(row: &mut Row, counters: &[&BackendCounters], http: bool) {
             ("stot", |c| c.sessions.get()),
             ("bin", |c| c.bytes_in.get()),
             ("bout", |c| c.bytes_out.get()),
+            ("reqbin", |c| c.bytes_in.get()),
+            ("resbin", |c| c.bytes_out.get()),
             ("econ", |c| c.connect_errors.get()),
             ("eresp", |c| c.response_errors.get()),
             ("wretr", |c| c.retries.get()),
@@ -138,10 +145,36 @@ fn behind(row: &mut Row, counters: &[&BackendCounters], http: bool) {
     );
     zeros(row, &["dresp", "wrew", "eint"]);
     if http {
-        sum(row, counters, &[("req_tot", |c| c.requests.get())]);
         classes(row, counters.iter().map(|c| &c.responses));
     }
+    let last = counters.iter().map(|c| c.last_session.get()).max().unwrap_or(0);
+    match last {
+        0 => row.set("lastsess", -1),
+        at => row.set("lastsess", (now.as_millis() / 1_000).saturating_sub(at / 1_000)),
+    }
+    let server = row.kind == Kind::Server;
+    let requests = counters.iter().map(|c| c.answered(http, server));
+    if http {
+        row.set("req_tot", requests.clone().sum::<u64>());
+    }
+    let samples = requests.map(|n| n.min(SAMPLES)).sum::<u64>();
+    for (mean, longest, span) in SPANS {
+        let spans = || counters.iter().map(|c| span(&c.times));
+        let sum = spans().map(Span::sum).sum::<u64>();
+        row.set(mean, if samples == 0 { 0 } else { sum.div_ceil(samples) });
+        row.set(longest, spans().map(Span::longest).max().unwrap_or(0));
+    }
 }
+
+/// The columns of a time: its mean, the longest there was, and which time it is.
+type Columns = (&'static str, &'static str, fn(&Times) -> &Span);
+
+const SPANS: [Columns; 4] = [
+    ("qtime", "qtime_max", |times| &times.queue),
+    ("ctime", "ctime_max", |times| &times.connect),
+    ("rtime", "rtime_max", |times| &times.response),
+    ("ttime", "ttime_max", |times| &times.total),
+];
 
 fn server_row(state: &State, proxy: &Proxy, index: usize, server: &Server, now: Instant) -> Row {
     let mut row =
@@ -149,7 +182,7 @@ fn server_row(state: &State, proxy: &Proxy, index: usize, server: &Server, now: 
     let counters: Vec<&BackendCounters> =
         state.workers.iter().filter_map(|worker| worker.servers.get(proxy.index)?.get(index)).collect();
     let http = proxy.config.mode == Mode::Http;
-    behind(&mut row, &counters, http);
+    behind(&mut row, &counters, http, now);
     row.set("scur", server.streams.get());
     row.set("smax", server.streams.max());
     // Streams wait in front of the backend, never of one server.
@@ -168,7 +201,10 @@ fn server_row(state: &State, proxy: &Proxy, index: usize, server: &Server, now: 
     row.set("rate", server.rate.get(now.as_millis()));
     row.set("rate_max", server.rate.max());
     row.set("mode", mode(proxy));
-    row.set("srv_icur", server.idle.load(Relaxed));
+    row.set("srv_icur", server.idle_now());
+    row.set("idle_conn_cur", server.idle(false).load(Relaxed));
+    row.set("safe_conn_cur", server.idle(true).load(Relaxed));
+    row.set("used_conn_cur", server.taken());
     if server.config.pool_max_conn >= 0 {
         row.set("src_ilim", server.config.pool_max_conn);
     }
@@ -178,12 +214,9 @@ fn server_row(state: &State, proxy: &Proxy, index: usize, server: &Server, now: 
         Address::Unix(_) => row.set("addr", "unix"),
         _ => {}
     }
-    let changed = match server.changed_ms.load(Relaxed) {
-        0 => state.process.started.as_millis(),
-        at => at,
-    };
-    let since = now.as_millis().saturating_sub(changed);
-    row.set("lastchg", since / 1_000);
+    let (started_ms, now_ms) = (state.process.started.as_millis(), now.as_millis());
+    row.set("lastchg", server.changes.since(started_ms, now_ms) / 1_000);
+    row.set("srid", 0);
     let health = server.health.lock().unwrap_or_else(PoisonError::into_inner);
     let checked = server.config.check.is_some();
     if server.admin() == Admin::Maintenance {
@@ -197,13 +230,14 @@ fn server_row(state: &State, proxy: &Proxy, index: usize, server: &Server, now: 
     }
     if let Some(check) = &server.config.check {
         row.set("chkfail", server.checks_failed.load(Relaxed));
-        row.set("chkdown", server.downs.load(Relaxed));
-        let down = if server.is_up() { 0 } else { since };
-        row.set("downtime", (server.down_ms.load(Relaxed) + down) / 1_000);
+        row.set("chkdown", server.changes.downs());
+        row.set("downtime", server.changes.downtime(server.is_up(), started_ms, now_ms) / 1_000);
         if server.admin() == Admin::Ready {
             row.set("check_rise", check.rise);
             row.set("check_fall", check.fall);
-            row.set("check_status", health.as_ref().map_or("INI", |health| health.last().status.name()));
+            let running = if server.checking.load(Relaxed) { "* " } else { "" };
+            let last = health.as_ref().map_or("INI", |health| health.last().status.name());
+            row.set("check_status", format_args!("{running}{last}"));
         }
     }
     if let Some(health) = health.as_ref().filter(|_| server.admin() == Admin::Ready) {
@@ -226,18 +260,24 @@ fn backend(state: &State, proxy: &Proxy, now: Instant) -> Row {
     let counters: Vec<&BackendCounters> =
         state.workers.iter().filter_map(|worker| worker.backends.get(proxy.index)).collect();
     let http = proxy.config.mode == Mode::Http;
-    behind(&mut row, &counters, http);
+    behind(&mut row, &counters, http, now);
     let backend = &proxy.backend;
     row.set("qcur", backend.queue.get());
     row.set("qmax", backend.queue.max());
     row.set("scur", backend.streams.get());
     row.set("smax", backend.streams.max());
-    if let Some(fullconn) = proxy.config.fullconn {
-        row.set("slim", fullconn);
-    }
+    row.set("slim", proxy.config.fullconn.unwrap_or_else(|| usual_fullconn(state, proxy)));
     let (active, backups) = backend.usable();
     let up = active > 0 || backups > 0 || backend.servers.is_empty();
     row.set("status", if up { "UP" } else { "DOWN" });
+    let (started_ms, now_ms) = (state.process.started.as_millis(), now.as_millis());
+    row.set("lastchg", backend.changes.since(started_ms, now_ms) / 1_000);
+    row.set("chkdown", backend.changes.downs());
+    if !backend.servers.is_empty() {
+        row.set("downtime", backend.changes.downtime(up, started_ms, now_ms) / 1_000);
+    }
+    // Exporters make figures of their own of these; HAProxy shows 0 here.
+    zeros(&mut row, &["agg_server_status", "agg_server_check_status", "agg_check_status"]);
     let serving = |server: &&Server| server.usable() && server.config.backup == (active == 0);
     let weights = backend.servers.iter().filter(serving).map(|server| server.weight.load(Relaxed));
     let weight: u32 = weights.sum();
@@ -265,44 +305,15 @@ fn backend(state: &State, proxy: &Proxy, now: Instant) -> Row {
     row
 }
 
-/// The lines of `show info`; `version` is what `-v` shows.
-pub fn info(state: &State, version: &str, now: Instant) -> Info {
-    let mut info = Info::default();
-    let process = &state.process;
-    let uptime = now.since(process.started).as_secs();
-    let fronts = || state.workers.iter().flat_map(|worker| &worker.frontends);
-    info.push("Name", "Evenkeel");
-    info.push("Version", version);
-    info.push("Nbthread", state.workers.len());
-    info.push("Nbproc", 1);
-    info.push("Process_num", 1);
-    info.push("Pid", std::process::id());
-    let (days, hours, minutes, seconds) =
-        (uptime / 86_400, uptime / 3_600 % 24, uptime / 60 % 60, uptime % 60);
-    info.push("Uptime", format_args!("{days}d {hours}h{minutes:02}m{seconds:02}s"));
-    info.push("Uptime_sec", uptime);
-    if let Ok((soft, _)) = reactor::process::open_files() {
-        info.push("Ulimit-n", soft);
-    }
-    info.push("Maxconn", process.maxconn);
-    info.push("Hard_maxconn", process.maxconn);
-    info.push("CurrConns", process.connections.get());
-    info.push("CumConns", fronts().map(|c| c.connections.get()).sum::<u64>());
-    info.push("CumReq", fronts().map(|c| c.requests.get()).sum::<u64>());
-    info.push("ConnRate", process.connection_rate.get(now.as_millis()));
-    info.push("MaxConnRate", process.connection_rate.max());
-    info.push("node", &process.node);
-    if let Some(description) = &state.config.global.description {
-        info.push("description", description);
-    }
-    info.push("Stopping", u8::from(state.stopping()));
-    let binds = |proxy: &std::sync::Arc<Proxy>| proxy.config.binds.len();
-    info.push(
-        "Listeners",
-        state.proxies.iter().map(binds).sum::<usize>() + state.config.global.stats_sockets.len(),
-    );
-    info.push("DroppedLogs", process.logs.dropped());
-    info.push("TotalBytesOut", fronts().map(|c| c.bytes_out.get()).sum::<u64>());
-    info.push("Start_time_sec", process.started_at.unix_seconds());
-    info
+/// `fullconn` unless it is set: a tenth of what the frontends together may let through (manual, `fullconn`).
+fn usual_fullconn(state: &State, backend: &Proxy) -> u32 {
+    let leads_here = |proxy: &&std::sync::Arc<Proxy>| {
+        let itself = proxy.index == backend.index;
+        proxy.config.kind.is_frontend() && (itself || proxy.config.default_backend == Some(backend.index))
+    };
+    let limit = |proxy: &std::sync::Arc<Proxy>| {
+        u64::from(if proxy.maxconn == 0 { state.process.maxconn } else { proxy.maxconn })
+    };
+    let all: u64 = state.proxies.iter().filter(leads_here).map(limit).sum();
+    u32::try_from(all.div_ceil(10)).unwrap_or(u32::MAX).max(1)
 }

@@ -5,7 +5,7 @@ use crate::getsocks::{self, Passed};
 use crate::message::Messages;
 use crate::startup::Loaded;
 use crate::version;
-use control::{Common, Ending, Info, Row, Session, Source};
+use control::{Common, Ending, Facts, Info, Row, Session, Source};
 use proxyd::listeners::BoundStats;
 use proxyd::state::Proxy;
 use proxyd::{Running, State};
@@ -36,6 +36,9 @@ struct Shared {
     /// What `_getsocks` passes on.
     sockets: RefCell<Vec<Passed>>,
     clients: Cell<u32>,
+    memory_mb: u64,
+    /// From the start of the program until clients were served.
+    boot_ms: u64,
 }
 
 /// Serves the sockets; `sockets` are the listeners that `expose-fd listeners` passes on.
@@ -45,6 +48,7 @@ pub(crate) fn start(
     messages: &Rc<Messages>,
     stats: Vec<BoundStats>,
     sockets: Vec<Passed>,
+    memory_mb: u64,
 ) -> Api {
     let shared = Rc::new(Shared {
         running: Rc::clone(running),
@@ -52,6 +56,8 @@ pub(crate) fn start(
         messages: Rc::clone(messages),
         sockets: RefCell::new(sockets),
         clients: Cell::new(0),
+        memory_mb,
+        boot_ms: u64::try_from(messages.age().as_millis()).unwrap_or(u64::MAX),
     });
     let mut acceptors = Vec::new();
     for bound in stats {
@@ -106,7 +112,15 @@ async fn client(stream: Stream, index: usize, shared: &Shared) -> io::Result<()>
 
 impl control::Worker for Shared {
     fn info(&self) -> Info {
-        control::info(self.running.state(), &version::compound(), reactor::now())
+        let version = version::compound();
+        let facts = Facts {
+            version: &version,
+            memory_mb: self.memory_mb,
+            warnings: self.loaded.warnings,
+            boot_ms: self.boot_ms,
+            clients: self.clients.get(),
+        };
+        control::info(self.running.state(), &facts, reactor::now())
     }
 
     fn rows(&self) -> Vec<Row> {

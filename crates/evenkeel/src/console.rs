@@ -6,14 +6,13 @@ use crate::version;
 use control::{Common, Ending, Session, Source};
 use ek_time::Instant;
 use haproxy_cfg::address::{parse_bind, resolve};
-use haproxy_cfg::model::{Config, Place, SocketLevel, StatsSocket};
+use haproxy_cfg::model::{Address, Config, Place, SocketLevel, StatsSocket};
 use proxyd::listeners::{Inherited, bind_stats};
 use reactor::{Listener, Stream};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// How long a client may say nothing.
@@ -23,16 +22,26 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Bound {
     socket: OwnedFd,
     level: SocketLevel,
+    pub(crate) address: Address,
 }
 
-/// Makes the sockets listen; each is `ADDRESS[,OPTION…]`, with the options of a `bind` line that are of use here.
+impl Bound {
+    /// A copy of the socket, for the program that follows.
+    pub(crate) fn copy(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone()
+    }
+}
+
+/// Makes the sockets listen; each is `ADDRESS[,OPTION…]`, with the options of a `bind` line that are of use here. Those
+/// in `held` listen already, in the same order.
 ///
 /// # Errors
 /// One alert for each that cannot be understood or bound.
-pub(crate) fn bind(sockets: &[String]) -> Result<Vec<Bound>, Vec<String>> {
+pub(crate) fn bind(sockets: &[String], held: Vec<OwnedFd>) -> Result<Vec<Bound>, Vec<String>> {
     let (mut bound, mut errors) = (Vec::new(), Vec::new());
+    let mut held = held.into_iter();
     for text in sockets {
-        match parse(text).and_then(listen) {
+        match parse(text).and_then(|socket| listen(socket, held.next())) {
             Ok(one) => bound.push(one),
             Err(error) => errors.push(format!("Can't create the master's CLI: {error}")),
         }
@@ -88,19 +97,22 @@ fn parse(text: &str) -> Result<StatsSocket, String> {
     Ok(socket)
 }
 
-fn listen(socket: StatsSocket) -> Result<Bound, String> {
-    let level = socket.level;
+fn listen(socket: StatsSocket, held: Option<OwnedFd>) -> Result<Bound, String> {
+    let (level, address) = (socket.level, socket.address.clone());
+    if let Some(socket) = held {
+        return Ok(Bound { socket, level, address });
+    }
     let mut config = Config::default();
     config.global.stats_sockets.push(socket);
     let bound = bind_stats(&config, &Inherited::new());
     let bound =
         bound.map_err(|errors| errors.into_iter().map(|e| e.message).collect::<Vec<_>>().join("; "))?;
     let one = bound.into_iter().next().ok_or("nothing was bound")?;
-    Ok(Bound { socket: one.socket, level })
+    Ok(Bound { socket: one.socket, level, address })
 }
 
 /// One line of `show proc`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub(crate) pid: u32,
     /// Reloads since it was started.
@@ -108,6 +120,8 @@ pub(crate) struct Listed {
     pub(crate) started: Instant,
     /// Lets its last clients finish.
     pub(crate) old: bool,
+    /// Of the program that it runs.
+    pub(crate) version: String,
 }
 
 /// What the master shows of itself.
@@ -117,13 +131,12 @@ pub(crate) struct Board {
     pub(crate) reloads: Cell<u32>,
     pub(crate) failed: Cell<u32>,
     pub(crate) workers: RefCell<Vec<Listed>>,
+    pub(crate) environment: RefCell<Vec<String>>,
 }
 
 impl Common for Board {
     fn environment(&self) -> Vec<String> {
-        std::env::vars_os()
-            .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
-            .collect()
+        self.environment.borrow().clone()
     }
 
     fn version(&self) -> String {
@@ -142,14 +155,14 @@ impl control::Master for Board {
             "{:<15} {:<15} {:<15} {:<15} {:<15}\n",
             "#<PID>", "<type>", "<reloads>", "<uptime>", "<version>"
         );
-        let line = |pid: u32, kind: &str, reloads: String, since: Instant| {
+        let line = |pid: u32, kind: &str, reloads: String, since: Instant, version: &str| {
             let seconds = now.since(since).as_secs();
             let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
             let uptime = format!("{days}d{hours:02}h{minutes:02}m{:02}s", seconds % 60);
-            format!("{pid:<15} {kind:<15} {reloads:<15} {uptime:<15} {:<15}\n", version::compound())
+            format!("{pid:<15} {kind:<15} {reloads:<15} {uptime:<15} {version:<15}\n")
         };
         let reloads = format!("{} [failed: {}]", self.reloads.get(), self.failed.get());
-        text += &line(std::process::id(), "master", reloads, self.started.get());
+        text += &line(std::process::id(), "master", reloads, self.started.get(), &version::compound());
         let workers = self.workers.borrow();
         for (title, old) in [("# workers\n", false), ("# old workers\n", true)] {
             let listed: Vec<&Listed> = workers.iter().filter(|worker| worker.old == old).collect();
@@ -157,43 +170,24 @@ impl control::Master for Board {
                 text += title;
             }
             for worker in listed {
-                text += &line(worker.pid, "worker", worker.reloads.to_string(), worker.started);
+                text +=
+                    &line(worker.pid, "worker", worker.reloads.to_string(), worker.started, &worker.version);
             }
         }
         text + "# programs\n"
     }
 }
 
-/// How a reload went, once that is known.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    result: RefCell<Option<(bool, String)>>,
-    waker: Cell<Option<Waker>>,
+/// Tells a client how the reload went that it asked for, with the messages of it.
+pub(crate) async fn tell(client: Stream, success: bool, said: String) {
+    let text = format!("Success={}\n--\n{said}\n", u8::from(success));
+    // A client that goes away or is too slow is its own loss.
+    let _ = client::write(&client, text.as_bytes(), TIMEOUT).await;
+    let _ = client.shutdown_write();
 }
 
-impl Outcome {
-    /// Says how it went, with the messages of it.
-    pub(crate) fn tell(&self, success: bool, said: String) {
-        self.result.replace(Some((success, said)));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    async fn known(&self) -> (bool, String) {
-        std::future::poll_fn(|cx| match self.result.borrow_mut().take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                self.waker.set(Some(cx.waker().clone()));
-                Poll::Pending
-            }
-        })
-        .await
-    }
-}
-
-/// Serves the sockets; `reload` is called for each `reload`.
-pub(crate) fn start(sockets: Vec<Bound>, board: &Rc<Board>, reload: impl Fn(Rc<Outcome>) + Clone + 'static) {
+/// Serves the sockets; `reload` is called for each `reload`, with the client who waits to be told how it went.
+pub(crate) fn start(sockets: Vec<Bound>, board: &Rc<Board>, reload: impl Fn(Stream) + Clone + 'static) {
     for bound in sockets {
         match Listener::from_fd(bound.socket) {
             Ok(listener) => {
@@ -208,7 +202,7 @@ async fn accept(
     listener: Listener,
     level: SocketLevel,
     board: Rc<Board>,
-    reload: impl Fn(Rc<Outcome>) + Clone + 'static,
+    reload: impl Fn(Stream) + Clone + 'static,
 ) {
     loop {
         // An error has been waited out by the listener itself.
@@ -221,19 +215,11 @@ async fn accept(
     }
 }
 
-async fn serve(
-    stream: Stream,
-    level: SocketLevel,
-    board: &Board,
-    reload: impl Fn(Rc<Outcome>),
-) -> io::Result<()> {
+async fn serve(stream: Stream, level: SocketLevel, board: &Board, reload: impl Fn(Stream)) -> io::Result<()> {
     let ending = client::converse(&stream, Session::new(level), Source::Master(board), TIMEOUT).await?;
     if ending == Ending::Reload {
-        let outcome = Rc::new(Outcome::default());
-        reload(Rc::clone(&outcome));
-        let (success, said) = outcome.known().await;
-        let text = format!("Success={}\n--\n{said}\n", u8::from(success));
-        client::write(&stream, text.as_bytes(), TIMEOUT).await?;
+        reload(stream);
+        return Ok(());
     }
     stream.shutdown_write()
 }

@@ -287,14 +287,15 @@ impl<'a> Demo<'a> {
         let mut counted = None;
         for [proxy, name, status, sessions, downs, requests] in &table {
             row([proxy, name, status, sessions, downs]);
-            if name == "FRONTEND" {
+            // The frontend also counts the connection that found out whether it listens, and that asked for nothing.
+            if name == "BACKEND" {
                 counted = requests.parse::<usize>().ok();
             }
         }
         if counted != Some(self.sent) {
             return Err(format!("{} requests were sent, but the proxy counted {counted:?}", self.sent));
         }
-        self.screen.say(format_args!("The frontend counted {} requests, as many as were sent.", self.sent));
+        self.screen.say(format_args!("The backend counted {} requests, as many as were sent.", self.sent));
         self.screen.line(format_args!(
             "\n{} requests in {:.1} s: all were answered, half of them on one connection.",
             self.sent,

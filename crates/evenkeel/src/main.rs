@@ -16,6 +16,7 @@ mod plan;
 mod privileges;
 mod proxy;
 mod startup;
+mod succession;
 mod version;
 mod worker;
 

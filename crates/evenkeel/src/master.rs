@@ -3,27 +3,33 @@
 //! A worker never owns the only descriptor of a listening socket. When it dies, connections wait in the sockets'
 //! queues until the next one, started at once, takes them; when the configuration is read anew, the new worker is
 //! given the same sockets and the old one stops only after the new one serves.
+//!
+//! Before it reads the configuration anew, the master executes the file that its program came from (`succession.rs`), so
+//! that a reload brings a new version of the program into service, too.
+
+mod process;
 
 use crate::arguments::Arguments;
-use crate::console::{Board, Listed, Outcome};
+use crate::console::{Board, Listed};
 use crate::message::{Messages, reason};
 use crate::notify::Notify;
 use crate::pidfile::Pidfile;
 use crate::plan::Plan;
-use crate::startup::{self, Loaded, ROLE};
-use crate::{console, handover, worker};
+use crate::startup::{self, Loaded};
+use crate::succession::{Held, HeldWorker, Program, Taken};
+use crate::{console, handover, version};
 use ek_time::Instant;
+use haproxy_cfg::model::Address;
+use process::{Spawned, Worker, described, exit_of, is_ready};
 use proxyd::listeners::{self, Inherited};
 use reactor::Stream;
-use reactor::child::{self, SpawnOptions};
+use reactor::child;
 use reactor::process::Background;
 use reactor::signal::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::process::{ExitCode, ExitStatus};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -35,35 +41,15 @@ const YOUNG: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A configuration and the sockets it listens on.
-struct Generation {
-    loaded: Loaded,
-    plan: Plan,
-}
-
-/// A worker process.
-struct Worker {
-    number: u64,
-    child: Rc<RefCell<child::Child>>,
-    pid: u32,
-    started: Instant,
-    /// Reloads there had been when it was started.
-    reloads: u32,
-}
-
-/// A worker process that was just started, and the socket it reports on.
-struct Spawned {
-    child: child::Child,
-    channel: Stream,
-}
-
 enum Event {
     Signal(i32),
     Ready(u64),
     Exited(u64, Option<ExitStatus>),
     Restart,
     /// A client of the master's socket wants the configuration read anew.
-    Asked(Rc<Outcome>),
+    Asked(Stream),
+    /// Whether the program that is to take over can.
+    Probed(Result<(), String>),
 }
 
 /// What happened and was not handled yet.
@@ -81,8 +67,12 @@ impl Events {
         }
     }
 
+    fn try_next(&self) -> Option<Event> {
+        self.queue.borrow_mut().pop_front()
+    }
+
     async fn next(&self) -> Event {
-        std::future::poll_fn(|cx| match self.queue.borrow_mut().pop_front() {
+        std::future::poll_fn(|cx| match self.try_next() {
             Some(event) => Poll::Ready(event),
             None => {
                 self.waker.set(Some(cx.waker().clone()));
@@ -91,6 +81,16 @@ impl Events {
         })
         .await
     }
+}
+
+/// How far a reload has come before the configuration is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewal {
+    None,
+    /// The program that is to take over is asked what it is.
+    Probing,
+    /// It takes over once nothing is left to be handled.
+    Due,
 }
 
 /// What the process is on its way to.
@@ -107,16 +107,22 @@ struct Master<'a> {
     arguments: &'a Arguments,
     messages: Rc<Messages>,
     board: Rc<Board>,
+    program: Program,
+    /// The master's own sockets.
+    consoles: Vec<OwnedFd>,
+    addresses: Vec<Address>,
+    pidfile: Option<Pidfile>,
     /// Clients that wait to hear how the reload goes.
-    asked: Vec<Rc<Outcome>>,
+    asked: Vec<Stream>,
+    renewal: Renewal,
     notify: Notify,
     events: Rc<Events>,
     phase: Phase,
     /// The configuration in force and, while it lives, its worker.
-    generation: Generation,
+    generation: Plan,
     current: Option<Worker>,
     /// A configuration that will be in force when its worker is ready.
-    next: Option<(Generation, Worker)>,
+    next: Option<(Plan, Worker)>,
     /// Workers that let their last clients finish.
     old: Vec<Worker>,
     /// The pause before the next restart.
@@ -133,6 +139,7 @@ pub(crate) fn run(
     loaded: Loaded,
     messages: Messages,
     background: Option<Background>,
+    program: Program,
 ) -> ExitCode {
     let plan = match handover::bind(arguments, &loaded, &messages) {
         Some(plan) => plan,
@@ -145,45 +152,98 @@ pub(crate) fn run(
             return ExitCode::FAILURE;
         }
     };
-    let consoles = match console::bind(&arguments.master_sockets) {
-        Ok(consoles) => consoles,
-        Err(errors) => {
-            errors.iter().for_each(|text| messages.alert(text));
-            return ExitCode::FAILURE;
-        }
-    };
-    let messages = Rc::new(messages);
-    let board = Board {
-        messages: Rc::clone(&messages),
-        started: Cell::default(),
-        reloads: Cell::default(),
-        failed: Cell::default(),
-        workers: RefCell::default(),
-    };
-    let master = Master {
-        arguments,
-        messages,
-        board: Rc::new(board),
-        asked: Vec::new(),
-        notify: Notify::from_environment(),
-        events: Rc::default(),
-        phase: Phase::Starting,
-        generation: Generation { loaded, plan },
-        current: None,
-        next: None,
-        old: Vec::new(),
-        pause: Duration::ZERO,
-        workers: 0,
-        reload_wanted: false,
-        background,
-    };
-    let status = reactor::run(reactor::Settings::default(), master.watch(consoles)).unwrap_or(1);
-    drop(pidfile);
-    ExitCode::from(status)
+    let start = Start { program, plan, pidfile, background, consoles: Vec::new(), held: None };
+    start.run(arguments, messages)
+}
+
+/// Goes on as the master that this process was before it executed the present program, with a reload; what it had is in
+/// the memory file of that number.
+pub(crate) fn resume(arguments: &Arguments, messages: Messages, number: RawFd) -> ExitCode {
+    let Taken { program, plan, consoles, current, old, asked, pidfile, started, reloads, failed, said } =
+        match Taken::take(number) {
+            Ok(taken) => taken,
+            Err(error) => {
+                let reason = reason(&error);
+                messages.alert(format_args!("[haproxy.main()] What the master handed on is lost: {reason}."));
+                return ExitCode::FAILURE;
+            }
+        };
+    messages.go_on(said);
+    let pidfile = pidfile.map(Pidfile::adopt);
+    let held = Some(Resumed { current, old, asked, started, reloads, failed });
+    Start { program, plan, pidfile, background: None, consoles, held }.run(arguments, messages)
+}
+
+/// What a master begins with.
+struct Start {
+    program: Program,
+    plan: Plan,
+    pidfile: Option<Pidfile>,
+    background: Option<Background>,
+    /// The master's own sockets, where they listen already.
+    consoles: Vec<OwnedFd>,
+    /// When this is not the first program of the process.
+    held: Option<Resumed>,
+}
+
+/// What a master had under its program before.
+struct Resumed {
+    current: Option<HeldWorker<OwnedFd>>,
+    old: Vec<HeldWorker<OwnedFd>>,
+    asked: Vec<OwnedFd>,
+    started: Instant,
+    reloads: u32,
+    failed: u32,
+}
+
+impl Start {
+    fn run(self, arguments: &Arguments, messages: Messages) -> ExitCode {
+        let Self { program, plan, pidfile, background, consoles, held } = self;
+        let consoles = match console::bind(&arguments.master_sockets, consoles) {
+            Ok(consoles) => consoles,
+            Err(errors) => {
+                errors.iter().for_each(|text| messages.alert(text));
+                return ExitCode::FAILURE;
+            }
+        };
+        let messages = Rc::new(messages);
+        let board = Board {
+            messages: Rc::clone(&messages),
+            started: Cell::default(),
+            reloads: Cell::default(),
+            failed: Cell::default(),
+            workers: RefCell::default(),
+            environment: RefCell::default(),
+        };
+        let master = Master {
+            arguments,
+            messages,
+            board: Rc::new(board),
+            program,
+            consoles: consoles.iter().filter_map(|bound| bound.copy().ok()).collect(),
+            addresses: consoles.iter().map(|bound| bound.address.clone()).collect(),
+            pidfile,
+            asked: Vec::new(),
+            renewal: Renewal::None,
+            notify: Notify::from_environment(),
+            events: Rc::default(),
+            phase: Phase::Starting,
+            generation: plan,
+            current: None,
+            next: None,
+            old: Vec::new(),
+            pause: Duration::ZERO,
+            workers: 0,
+            reload_wanted: false,
+            background,
+        };
+        let status = reactor::run(reactor::Settings::default(), master.watch(consoles, held)).unwrap_or(1);
+        ExitCode::from(status)
+    }
 }
 
 impl Master<'_> {
-    async fn watch(mut self, consoles: Vec<console::Bound>) -> u8 {
+    async fn watch(mut self, consoles: Vec<console::Bound>, held: Option<Resumed>) -> u8 {
         self.board.started.set(reactor::now());
         let Ok(signals) = Signals::new(&SIGNALS) else {
             self.messages.alert("[haproxy.main()] Cannot receive signals.");
@@ -196,28 +256,40 @@ impl Master<'_> {
             }
         });
         let events = Rc::clone(&self.events);
-        console::start(consoles, &self.board, move |outcome| events.push(Event::Asked(outcome)));
-        match self.spawn(&self.generation.plan) {
-            Ok(worker) => self.current = Some(self.adopt(worker)),
-            Err(text) => {
-                self.messages.alert(text);
-                return 1;
-            }
+        console::start(consoles, &self.board, move |client| events.push(Event::Asked(client)));
+        match held {
+            Some(held) => self.go_on(held),
+            None => match Spawned::start(&self.generation) {
+                Ok(worker) => self.current = Some(self.adopt(worker)),
+                Err(text) => {
+                    self.messages.alert(text);
+                    return 1;
+                }
+            },
         }
         loop {
             self.show();
             let events = Rc::clone(&self.events);
-            match events.next().await {
+            let event = match events.try_next() {
+                Some(event) => event,
+                None if self.renewal == Renewal::Due => {
+                    self.renew();
+                    continue;
+                }
+                None => events.next().await,
+            };
+            match event {
                 Event::Signal(SIGUSR2 | SIGHUP) => self.reload(),
                 Event::Signal(number @ (SIGTERM | SIGINT | SIGUSR1)) => self.end(number),
                 Event::Signal(number) => self.pass_on(number),
                 Event::Ready(number) => self.ready(number),
                 Event::Exited(number, status) => self.exited(number, status),
                 Event::Restart => self.restart(),
-                Event::Asked(outcome) => {
-                    self.asked.push(outcome);
+                Event::Asked(client) => {
+                    self.asked.push(client);
                     self.reload();
                 }
+                Event::Probed(result) => self.probed(result),
             }
             let none_left = self.current.is_none() && self.next.is_none() && self.old.is_empty();
             if let Phase::Ending(status) = self.phase
@@ -237,52 +309,80 @@ impl Master<'_> {
             reloads: reloads.saturating_sub(worker.reloads),
             started: worker.started,
             old,
+            version: worker.version.clone(),
         };
         let next = self.next.as_ref().map(|(_, worker)| worker);
         let serving = self.current.iter().chain(next).map(|worker| listed(worker, false));
         let old = self.old.iter().map(|worker| listed(worker, true));
         self.board.workers.replace(serving.chain(old).collect());
+        let inputs = &self.generation.inputs;
+        self.board.environment.replace(startup::masters_environment(self.arguments, inputs, &self.addresses));
     }
 
     /// Tells those who asked for the reload how it went.
     fn tell(&mut self, success: bool) {
-        for outcome in self.asked.drain(..) {
-            outcome.tell(success, self.messages.kept());
+        for client in self.asked.drain(..) {
+            reactor::spawn(console::tell(client, success, self.messages.kept()));
         }
-    }
-
-    /// Starts a worker and gives it `plan`.
-    fn spawn(&self, plan: &Plan) -> Result<Spawned, String> {
-        let failed = |error: std::io::Error| format!("[haproxy.main()] Cannot fork: {}.", reason(&error));
-        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        let mut words = std::env::args_os();
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0(words.next().unwrap_or_else(|| "haproxy".into())).args(words);
-        command.env(ROLE, "worker").stdin(Stdio::from(OwnedFd::from(theirs)));
-        let child = child::spawn(&mut command, &SpawnOptions::default()).map_err(failed)?;
-        drop(command);
-        plan.send(&ours).map_err(failed)?;
-        ours.set_nonblocking(true).map_err(failed)?;
-        let channel = Stream::from_fd(OwnedFd::from(ours)).map_err(failed)?;
-        Ok(Spawned { child, channel })
     }
 
     /// Takes note of a worker that was started.
     fn adopt(&mut self, Spawned { child, channel }: Spawned) -> Worker {
+        self.messages.notice(format_args!("New worker ({}) forked", child.pid()));
+        self.attend(child, channel, reactor::now(), self.board.reloads.get(), version::compound())
+    }
+
+    /// Takes a worker over that was started by the program before this one.
+    fn take_over(&mut self, held: HeldWorker<OwnedFd>) -> Option<Worker> {
+        let HeldWorker { pid, started, reloads, version, channel } = held;
+        match child::Child::adopt(pid).and_then(|child| Ok((child, Stream::from_fd(channel)?))) {
+            Ok((child, channel)) => Some(self.attend(child, channel, started, reloads, version)),
+            Err(error) => {
+                self.messages.alert(format_args!("Worker ({pid}) is lost: {}", reason(&error)));
+                None
+            }
+        }
+    }
+
+    /// Waits for what a worker reports, and for its end.
+    fn attend(
+        &mut self,
+        child: child::Child,
+        channel: Stream,
+        started: Instant,
+        reloads: u32,
+        version: String,
+    ) -> Worker {
         self.workers += 1;
         let (number, pid) = (self.workers, child.pid());
-        self.messages.notice(format_args!("New worker ({pid}) forked"));
-        let child = Rc::new(RefCell::new(child));
-        let (events, watched) = (Rc::clone(&self.events), Rc::clone(&child));
+        let (child, channel) = (Rc::new(RefCell::new(child)), Rc::new(channel));
+        let (events, watched, reports) = (Rc::clone(&self.events), Rc::clone(&child), Rc::clone(&channel));
         reactor::spawn(async move {
             // In this order, so that one that served and was killed at once is known to have served.
-            if is_ready(&channel).await {
+            if is_ready(&reports).await {
                 events.push(Event::Ready(number));
             }
             let status = exit_of(&watched).await;
             events.push(Event::Exited(number, status));
         });
-        Worker { number, child, pid, started: reactor::now(), reloads: self.board.reloads.get() }
+        Worker { number, child, pid, started, reloads, version, channel }
+    }
+
+    /// Goes on with what the program before this one had, in the middle of a reload.
+    fn go_on(&mut self, held: Resumed) {
+        let Resumed { current, old, asked, started, reloads, failed } = held;
+        self.board.started.set(started);
+        self.board.reloads.set(reloads);
+        self.board.failed.set(failed);
+        self.asked = asked.into_iter().filter_map(|fd| Stream::from_fd(fd).ok()).collect();
+        self.current = current.and_then(|worker| self.take_over(worker));
+        self.old = old.into_iter().filter_map(|worker| self.take_over(worker)).collect();
+        self.phase = Phase::Serving;
+        if self.current.is_none() {
+            // It was about to be started again.
+            self.events.push(Event::Restart);
+        }
+        self.read_anew();
     }
 
     fn ready(&mut self, number: u64) {
@@ -318,7 +418,7 @@ impl Master<'_> {
         }
     }
 
-    /// Reads the configuration anew and starts a worker for it; the old one serves until that is ready.
+    /// Begins a reload: asks the program that is to take over whether it can.
     fn reload(&mut self) {
         match self.phase {
             Phase::Serving => {}
@@ -331,6 +431,10 @@ impl Master<'_> {
                 return;
             }
         }
+        if self.renewal != Renewal::None {
+            // The files are read after this, and so for both.
+            return;
+        }
         self.messages.forget();
         self.board.reloads.set(self.board.reloads.get() + 1);
         self.messages.notice("Reloading HAProxy");
@@ -340,6 +444,47 @@ impl Master<'_> {
             worker.signal(SIGTERM);
             self.old.push(worker);
         }
+        self.renewal = Renewal::Probing;
+        let (program, events) = (self.program.clone(), Rc::clone(&self.events));
+        reactor::spawn(async move {
+            let result = program.probe().await;
+            events.push(Event::Probed(result));
+        });
+    }
+
+    fn probed(&mut self, result: Result<(), String>) {
+        if self.phase != Phase::Serving {
+            return;
+        }
+        match result {
+            Ok(()) => self.renewal = Renewal::Due,
+            Err(text) => self.reload_failed(&text),
+        }
+    }
+
+    /// Executes the program anew; what follows is in [`Master::go_on`]. To be called when no event is left.
+    fn renew(&mut self) {
+        fn held(worker: &Worker) -> HeldWorker<BorrowedFd<'_>> {
+            let &Worker { pid, started, reloads, ref version, ref channel, .. } = worker;
+            HeldWorker { pid, started, reloads, version: version.clone(), channel: channel.as_fd() }
+        }
+        let error = self.program.execute(&Held {
+            plan: &self.generation,
+            consoles: self.consoles.iter().map(AsFd::as_fd).collect(),
+            current: self.current.as_ref().map(held),
+            old: self.old.iter().map(held).collect(),
+            asked: self.asked.iter().map(AsFd::as_fd).collect(),
+            pidfile: self.pidfile.as_ref().map(Pidfile::path),
+            started: self.board.started.get(),
+            reloads: self.board.reloads.get(),
+            failed: self.board.failed.get(),
+            said: self.messages.kept(),
+        });
+        self.reload_failed(&error);
+    }
+
+    /// Reads the configuration and starts a worker for it; the old one serves until that is ready.
+    fn read_anew(&mut self) {
         let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.prepare()));
         match read.unwrap_or_else(|_| Err("internal error while reading the configuration".to_owned())) {
             Ok((generation, child)) => {
@@ -350,23 +495,23 @@ impl Master<'_> {
         }
     }
 
-    fn prepare(&self) -> Result<(Generation, Spawned), String> {
+    fn prepare(&self) -> Result<(Plan, Spawned), String> {
         let loaded = startup::load(self.arguments, &self.messages)
             .ok_or("the configuration was refused; the worker in place goes on")?;
         if !loaded.listens() {
             return Err("No enabled listener found (check for 'bind' directives)".to_owned());
         }
         startup::warn_of_power(&loaded, &self.messages);
-        let now = &self.generation;
-        let held = listeners::hand_on(&now.loaded.config, &now.plan.listeners, &now.plan.stats);
+        let held = listeners::hand_on(&self.generation.listeners, &self.generation.stats);
         let held = held.unwrap_or_else(|_| Inherited::new());
         let plan = handover::bind_plan(&loaded, &held, &self.messages)
             .ok_or("[haproxy.main()] Some protocols failed to start their listeners!")?;
-        let child = self.spawn(&plan)?;
-        Ok((Generation { loaded, plan }, child))
+        let child = Spawned::start(&plan)?;
+        Ok((plan, child))
     }
 
     fn reload_failed(&mut self, text: &str) {
+        self.renewal = Renewal::None;
         self.messages.alert(format_args!("Reload failed: {text}"));
         self.board.failed.set(self.board.failed.get() + 1);
         self.tell(false);
@@ -382,6 +527,8 @@ impl Master<'_> {
             return;
         }
         self.messages.warning("Exiting Master process...");
+        self.renewal = Renewal::None;
+        self.tell(false);
         self.notify.stopping();
         self.phase = Phase::Ending(if number == SIGINT { 130 } else { 0 });
         self.pass_on(number);
@@ -438,7 +585,7 @@ impl Master<'_> {
         if self.phase != Phase::Serving || self.current.is_some() {
             return;
         }
-        match self.spawn(&self.generation.plan) {
+        match Spawned::start(&self.generation) {
             Ok(child) => self.current = Some(self.adopt(child)),
             Err(text) => {
                 self.messages.alert(text);
@@ -449,68 +596,5 @@ impl Master<'_> {
                 });
             }
         }
-    }
-}
-
-impl Worker {
-    fn signal(&self, number: i32) {
-        // One that has just exited is reported by its exit.
-        let _ = self.child.borrow().kill(number);
-    }
-}
-
-/// Whether the worker at the other end says that it serves; not when it ends before.
-async fn is_ready(channel: &Stream) -> bool {
-    let (mut text, mut buffer) = (Vec::new(), [0; 64]);
-    while !text.ends_with(worker::READY) {
-        match channel.try_read(&mut buffer) {
-            Ok(0) => return false,
-            Ok(read) => text.extend_from_slice(buffer.get(..read).unwrap_or_default()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => channel.readable().await,
-            Err(_) => return false,
-        }
-    }
-    true
-}
-
-/// Waits for a child's end without keeping it borrowed meanwhile.
-async fn exit_of(child: &RefCell<child::Child>) -> Option<ExitStatus> {
-    std::future::poll_fn(|cx| {
-        let mut child = child.borrow_mut();
-        let exited = std::pin::pin!(child.exited());
-        exited.poll(cx)
-    })
-    .await
-    .ok()
-}
-
-/// The exit code as a shell counts it, and its name.
-fn described(status: Option<ExitStatus>) -> (u8, String) {
-    let Some(status) = status else { return (1, "unknown".to_owned()) };
-    match (status.code(), status.signal()) {
-        (Some(code), _) => (u8::try_from(code & 0xff).unwrap_or(1), "Exit".to_owned()),
-        (None, Some(number)) => (u8::try_from(128 + number).unwrap_or(255), signal_name(number).to_owned()),
-        (None, None) => (1, "unknown".to_owned()),
-    }
-}
-
-/// `strsignal()`'s words for the signals that end processes.
-fn signal_name(number: i32) -> &'static str {
-    match number {
-        1 => "Hangup",
-        2 => "Interrupt",
-        3 => "Quit",
-        4 => "Illegal instruction",
-        6 => "Aborted",
-        7 => "Bus error",
-        8 => "Floating point exception",
-        9 => "Killed",
-        11 => "Segmentation fault",
-        13 => "Broken pipe",
-        14 => "Alarm clock",
-        15 => "Terminated",
-        24 => "CPU time limit exceeded",
-        31 => "Bad system call",
-        _ => "Signal",
     }
 }

@@ -5,13 +5,15 @@ use diag::{HaproxyLines, Report, Sources};
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 /// Bytes kept at most, about: later messages are those of the day, not of the start.
 const KEPT: usize = 65_536;
 
 /// Writes `[LEVEL]   (pid) : text` lines, and keeps them for `show startup-logs`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Messages {
+    born: Instant,
     introduced: Cell<bool>,
     silent: Cell<bool>,
     kept: RefCell<String>,
@@ -20,7 +22,22 @@ pub(crate) struct Messages {
 impl Messages {
     /// Nothing has been said yet.
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self {
+            born: Instant::now(),
+            introduced: Cell::default(),
+            silent: Cell::default(),
+            kept: RefCell::default(),
+        }
+    }
+
+    /// How long ago the first word could have been said: when the program started.
+    pub(crate) fn age(&self) -> Duration {
+        self.born.elapsed()
+    }
+
+    /// Goes on after what another program of this process said.
+    pub(crate) fn go_on(&self, said: String) {
+        self.kept.replace(said);
     }
 
     /// Forgets what was said: a new start begins.
@@ -50,8 +67,8 @@ impl Messages {
         self.line("ALERT", &text.to_string());
     }
 
-    /// Everything `report` has to say; hints too with `-dD`.
-    pub(crate) fn report(&self, sources: &Sources, report: &Report, hints: bool) {
+    /// Everything `report` has to say; hints too with `-dD`. When `quiet`, it is only kept.
+    pub(crate) fn report(&self, sources: &Sources, report: &Report, hints: bool, quiet: bool) {
         let introduce = !self.introduced.get();
         let lines = HaproxyLines {
             pid: std::process::id(),
@@ -62,7 +79,9 @@ impl Messages {
         if text.contains("haproxy version is") {
             self.introduced.set(true);
         }
+        let silent = self.silent.replace(self.silent.get() || quiet);
         self.write(&text);
+        self.silent.set(silent);
     }
 
     /// What has been kept.

@@ -30,6 +30,18 @@ impl Pidfile {
     }
 }
 
+impl Pidfile {
+    /// The file that this process has written before it executed the present program.
+    pub(crate) fn adopt(path: PathBuf) -> Self {
+        Self(path, std::process::id())
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
 impl Drop for Pidfile {
     fn drop(&mut self) {
         let ours = fs::read_to_string(&self.0).is_ok_and(|text| text.trim() == self.1.to_string());

@@ -3,7 +3,8 @@
 use crate::arguments::{Arguments, Stop};
 use crate::message::{Messages, reason};
 use crate::pidfile::Pidfile;
-use crate::startup::{self, Loaded, ROLE};
+use crate::startup::{self, Loaded};
+use crate::succession::{self, Program, Role};
 use crate::{handover, limits, master, version, worker};
 use reactor::process::{self, Background};
 use std::io::Write as _;
@@ -11,6 +12,10 @@ use std::process::ExitCode;
 
 /// Runs the command line `words` of the program that was called as `program`.
 pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
+    let role = Role::of_environment();
+    if role == Some(Role::Probe) {
+        return print(&succession::introduction());
+    }
     let messages = Messages::new();
     let arguments = match Arguments::parse(words.iter().map(String::as_str)) {
         Ok(arguments) => arguments,
@@ -31,9 +36,12 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
     }
     // Executed from /proc/self/exe, a worker is named after that; scripts look for the name they know.
     let _ = process::set_name(if program == "haproxy" { "haproxy" } else { "evenkeel" });
-    if std::env::var_os(ROLE).is_some_and(|role| role == "worker") {
-        return worker::run(&arguments);
+    match role {
+        Some(Role::Worker) => return worker::run(&arguments),
+        Some(Role::Successor(state)) => return master::resume(&arguments, messages, state),
+        Some(Role::Probe) | None => {}
     }
+    let here = Program::find();
     if let Some(directory) = &arguments.directory
         && let Err(error) = std::env::set_current_dir(directory)
     {
@@ -51,6 +59,9 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
         return usage(program);
     }
     let Some(loaded) = startup::load(&arguments, &messages) else { return ExitCode::FAILURE };
+    if loaded.config.global.quiet {
+        messages.silence();
+    }
     if arguments.check {
         return check(&arguments, &loaded);
     }
@@ -58,10 +69,10 @@ pub(crate) fn main(program: &str, words: &[String]) -> ExitCode {
         messages.alert("[haproxy.main()] No enabled listener found (check for 'bind' directives) ! Exiting.");
         return ExitCode::FAILURE;
     }
-    run(&arguments, loaded, messages)
+    run(&arguments, loaded, messages, here)
 }
 
-fn run(arguments: &Arguments, loaded: Loaded, messages: Messages) -> ExitCode {
+fn run(arguments: &Arguments, loaded: Loaded, messages: Messages, program: Program) -> ExitCode {
     let global = &loaded.config.global;
     startup::warn_of_power(&loaded, &messages);
     let daemon = (arguments.daemon || global.daemon) && !arguments.foreground && !arguments.debug;
@@ -73,7 +84,7 @@ fn run(arguments: &Arguments, loaded: Loaded, messages: Messages) -> ExitCode {
         }
     };
     if arguments.master || global.master_worker {
-        return master::run(arguments, loaded, messages, background);
+        return master::run(arguments, loaded, messages, background, program);
     }
     alone(arguments, loaded, messages, background)
 }
@@ -106,14 +117,14 @@ fn alone(
             let _ = background.ready();
         }
     };
-    let end = worker::serve(arguments, loaded, plan, messages, ready);
+    let end = worker::serve(arguments, loaded, plan, messages, None, ready);
     drop(pidfile);
     end.exit()
 }
 
 /// `-cc`: 0 when the condition holds, 1 when not, 2 when it is none.
 fn evaluate(condition: &str, arguments: &Arguments, messages: &Messages) -> ExitCode {
-    match haproxy_cfg::evaluate_condition(condition, &startup::context(arguments)) {
+    match haproxy_cfg::evaluate_condition(condition, &startup::context(arguments, &[])) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -130,7 +141,7 @@ fn check(arguments: &Arguments, loaded: &Loaded) -> ExitCode {
             let _ = print(text);
         }
     };
-    if loaded.warned {
+    if loaded.warnings > 0 {
         say("Warnings were found.\n");
     }
     if loaded.listens() {

@@ -2,14 +2,18 @@
 
 use crate::arguments::Arguments;
 use crate::message::Messages;
+use crate::succession::Role;
 use crate::version;
 use diag::Severity;
-use haproxy_cfg::model::{Config, Global};
+use haproxy_cfg::model::{Address, Config, Global};
 use haproxy_cfg::{Context, Environment, Input, Parsed};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// The variable by which a master tells the program that it is to be a worker.
+/// The variable by which this program tells itself what it is to be.
 pub(crate) const ROLE: &str = "EVENKEEL_ROLE";
+/// The version that the master was started with, whatever has replaced it since.
+pub(crate) const STARTED_AS: &str = "HAPROXY_STARTUP_VERSION";
 
 /// A configuration and the text it was read from.
 #[derive(Debug)]
@@ -18,31 +22,31 @@ pub(crate) struct Loaded {
     pub(crate) inputs: Vec<Input>,
     /// What they say, with what the command line overrides.
     pub(crate) config: Arc<Config>,
-    /// Whether there was something to warn of.
-    pub(crate) warned: bool,
+    /// How many things there were to warn of.
+    pub(crate) warnings: u64,
     /// The variables as the configuration left them.
     pub(crate) environment: Vec<String>,
 }
 
-/// The context in which files are read and conditions hold.
-pub(crate) fn context(arguments: &Arguments) -> Context {
+/// The value of [`STARTED_AS`].
+pub(crate) fn started_as() -> String {
+    let told = Role::of_environment().and_then(|_| std::env::var(STARTED_AS).ok());
+    told.unwrap_or_else(|| version::LANGUAGE.to_owned())
+}
+
+/// The context in which the files are read and conditions hold.
+pub(crate) fn context(arguments: &Arguments, inputs: &[Input]) -> Context {
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok().filter(|name| name != ROLE)?;
         Some((name, value.into_encoded_bytes()))
     });
-    let mut env: Environment = variables.collect();
-    env.set("HAPROXY_STARTUP_VERSION", version::LANGUAGE);
-    env.set("HAPROXY_BRANCH", version::BRANCH);
-    env.set("HAPROXY_CFGFILES", arguments.inputs.join(";"));
-    if arguments.master {
-        env.set("HAPROXY_MWORKER", "1");
-    }
+    let env: Environment = variables.collect();
     let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
-    env.set("HAPROXY_LOCALPEER", arguments.local_peer.clone().unwrap_or_else(host));
+    let local_peer = arguments.local_peer.clone().unwrap_or_else(host);
     let mut enabled = vec!["EPOLL", "GETADDRINFO"];
     enabled.extend((!arguments.no_reuse_port).then_some("REUSEPORT"));
     enabled.extend((!arguments.no_splice).then_some("SPLICE"));
-    Context {
+    let mut context = Context {
         env,
         version: version::LANGUAGE.to_owned(),
         features: version::features().map(str::to_owned).collect(),
@@ -50,7 +54,51 @@ pub(crate) fn context(arguments: &Arguments) -> Context {
         diagnostics: arguments.diagnostics,
         unresolved_servers: arguments.resolve_dont_fail,
         ..Context::default()
+    };
+    context.set_startup_variables(inputs, &local_peer, arguments.master);
+    context.env.set(STARTED_AS, started_as());
+    context
+}
+
+/// What `show env` lists in a master.
+pub(crate) fn masters_environment(
+    arguments: &Arguments,
+    inputs: &[Input],
+    sockets: &[Address],
+) -> Vec<String> {
+    let mut env = context(arguments, inputs).env;
+    env.set("HAPROXY_MWORKER", "1");
+    if !sockets.is_empty() {
+        env.set("HAPROXY_MASTER_CLI", written(sockets.iter()));
     }
+    // A worker's matter.
+    env.unset("HAPROXY_LOCALPEER");
+    listed(&env)
+}
+
+/// Variables as `show env` lists them; without the formats, which are there for the configuration only.
+fn listed(env: &Environment) -> Vec<String> {
+    let is_format = |name: &str| name.starts_with("HAPROXY_") && name.ends_with("_LOG_FMT");
+    env.iter()
+        .filter(|(name, _)| !is_format(name))
+        .map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value)))
+        .collect()
+}
+
+/// Addresses as they stand in `HAPROXY_CLI` and `HAPROXY_MASTER_CLI`.
+fn written<'a>(addresses: impl Iterator<Item = &'a Address>) -> String {
+    let one = |address: &Address| match address {
+        Address::Ip(addr @ SocketAddr::V4(_)) => format!("ipv4@{addr}"),
+        Address::Ip(addr @ SocketAddr::V6(_)) => format!("ipv6@{addr}"),
+        Address::Unix(path) => format!("unix@{}", path.display()),
+        Address::Abstract(name, cut) => {
+            format!("abns{}@{}", if *cut { "z" } else { "" }, String::from_utf8_lossy(name))
+        }
+        Address::Fd(number) => format!("fd@{number}"),
+        Address::SockPair(number) => format!("sockpair@{number}"),
+        Address::IpRelative(addr, _) => addr.to_string(),
+    };
+    addresses.map(one).collect::<Vec<_>>().join(";")
 }
 
 /// Reads the files of the command line and everything in them; says what is wrong.
@@ -63,16 +111,17 @@ pub(crate) fn load(arguments: &Arguments, messages: &Messages) -> Option<Loaded>
         }
         return None;
     }
-    let mut context = context(arguments);
+    let mut context = context(arguments, &inputs);
     let parsed = haproxy_cfg::parse(&inputs, &mut context);
-    messages.report(&parsed.sources, &parsed.report, arguments.diagnostics);
-    let mut loaded = finish(arguments, inputs, parsed, &context)?;
+    let quiet = !arguments.verbose && parsed.config.as_ref().is_some_and(|config| config.global.quiet);
+    messages.report(&parsed.sources, &parsed.report, arguments.diagnostics, quiet);
+    let mut loaded = finish(arguments, inputs, parsed, context)?;
     if !arguments.master_sockets.is_empty() && !arguments.master && !loaded.config.global.master_worker {
         messages
             .warning("config : a master CLI socket was defined, but master-worker mode (-W) is not enabled.");
-        loaded.warned = true;
+        loaded.warnings += 1;
     }
-    if loaded.warned && (arguments.zero_warning || loaded.config.global.zero_warning) {
+    if loaded.warnings > 0 && (arguments.zero_warning || loaded.config.global.zero_warning) {
         messages.alert("config : Some warnings were found and 'zero-warning' is set. Aborting.");
         return None;
     }
@@ -81,12 +130,12 @@ pub(crate) fn load(arguments: &Arguments, messages: &Messages) -> Option<Loaded>
 
 /// The same for text that a master has read, and found fault with, before.
 pub(crate) fn reload(arguments: &Arguments, inputs: Vec<Input>) -> Option<Loaded> {
-    let mut context = context(arguments);
+    let mut context = context(arguments, &inputs);
     let parsed = haproxy_cfg::parse(&inputs, &mut context);
-    finish(arguments, inputs, parsed, &context)
+    finish(arguments, inputs, parsed, context)
 }
 
-fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, context: &Context) -> Option<Loaded> {
+fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, mut context: Context) -> Option<Loaded> {
     let mut config = parsed.config?;
     let global = &mut config.global;
     if arguments.maxconn > 0 {
@@ -95,6 +144,9 @@ fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, context: &C
     if arguments.pidfile.is_some() {
         global.pidfile.clone_from(&arguments.pidfile);
     }
+    // As with HAProxy, a process that is to stay in the foreground speaks, whatever the configuration says.
+    let told = global.quiet && !arguments.foreground && !arguments.debug;
+    global.quiet = (arguments.quiet || told) && !arguments.verbose;
     global.noreuseport |= arguments.no_reuse_port;
     global.nosplice |= arguments.no_splice;
     if arguments.proxy_maxconn > 0 {
@@ -102,11 +154,16 @@ fn finish(arguments: &Arguments, inputs: Vec<Input>, parsed: Parsed, context: &C
             proxy.maxconn.get_or_insert(arguments.proxy_maxconn);
         }
     }
-    let environment = context.env.iter();
-    let environment =
-        environment.map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect();
-    let warned = parsed.report.count(Severity::Warning) > 0;
-    Some(Loaded { inputs, config: Arc::new(config), warned, environment })
+    if !config.global.stats_sockets.is_empty() {
+        let sockets = config.global.stats_sockets.iter().map(|socket| &socket.address);
+        context.env.set("HAPROXY_CLI", written(sockets));
+    }
+    if config.global.master_worker {
+        context.env.set("HAPROXY_MWORKER", "1");
+    }
+    let environment = listed(&context.env);
+    let warnings = parsed.report.count(Severity::Warning) as u64;
+    Some(Loaded { inputs, config: Arc::new(config), warnings, environment })
 }
 
 /// Says what a process that is started by root keeps of root's power because the configuration does not give it up.

@@ -8,9 +8,10 @@ use crate::startup::{self, Loaded};
 use crate::{api, limits, privileges};
 use proxyd::listeners::BoundStats;
 use proxyd::{Running, Setup, State};
+use reactor::Stream;
 use reactor::signal::{self, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
 use std::cell::Cell;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -27,8 +28,6 @@ const DUMPING: &str = "SIGHUP received, dumping servers states.";
 /// The levels of log lines about the process.
 const WARNING: u8 = 4;
 const NOTICE: u8 = 5;
-/// How often a worker that drains looks whether it is done.
-const DRAIN_STEP: Duration = Duration::from_millis(5);
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +48,8 @@ impl End {
             Self::Drained => ExitCode::SUCCESS,
             Self::Failed => ExitCode::FAILURE,
             Self::Signal(number) => {
-                let _ = signal::unblock(&[number]);
+                // A shell has its background commands ignore SIGINT.
+                let _ = signal::restore(number).and_then(|()| signal::unblock(&[number]));
                 if let Ok(signal) = nix::sys::signal::Signal::try_from(number) {
                     let _ = nix::sys::signal::raise(signal);
                 }
@@ -79,19 +79,25 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         messages.alert("config : the configuration that the master accepted was refused.");
         return ExitCode::FAILURE;
     };
+    if loaded.config.global.quiet {
+        messages.silence();
+    }
     let ready = |_: &Messages| {
         // A master that is gone will not start another worker either: go on.
         let _ = (&channel).write_all(READY);
     };
-    serve(arguments, loaded, plan, messages, ready).exit()
+    let Ok(master) = channel.try_clone() else { return ExitCode::FAILURE };
+    serve(arguments, loaded, plan, messages, Some(master), ready).exit()
 }
 
-/// Serves until a signal ends it. `ready` is called once clients are served.
+/// Serves until a signal ends it, or stops softly when the `master` behind the socket is gone. `ready` is called once
+/// clients are served.
 pub(crate) fn serve(
     arguments: &Arguments,
     loaded: Loaded,
     plan: Plan,
     messages: Messages,
+    master: Option<UnixStream>,
     ready: impl FnOnce(&Messages),
 ) -> End {
     // Before there are other threads, so that all of them leave the signals to this one.
@@ -103,7 +109,7 @@ pub(crate) fn serve(
     match started {
         Ok(started) => {
             ready(&messages);
-            let served = reactor::run(reactor::Settings::default(), watch(started, loaded, messages));
+            let served = reactor::run(reactor::Settings::default(), watch(started, loaded, messages, master));
             served.unwrap_or(End::Failed)
         }
         Err(text) => {
@@ -119,6 +125,7 @@ struct Started {
     stats: Vec<BoundStats>,
     /// The listeners' sockets, for a process that takes over.
     passed: Vec<Passed>,
+    memory_mb: u64,
 }
 
 fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, String> {
@@ -135,7 +142,7 @@ fn start(arguments: &Arguments, loaded: &Loaded, plan: Plan) -> Result<Started, 
         seed: seed(),
     };
     let running = proxyd::start(setup).map_err(|error| format!("[haproxy.main()] Cannot start: {error}."))?;
-    Ok(Started { running, stats: plan.stats, passed })
+    Ok(Started { running, stats: plan.stats, passed, memory_mb: arguments.memory })
 }
 
 /// Copies of all listening sockets, when a `stats socket` is to pass them on.
@@ -162,18 +169,38 @@ fn seed() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
-    let Started { running, stats, passed } = started;
+/// What wakes a worker's main thread.
+enum Wake {
+    Signal(i32),
+    MasterGone,
+}
+
+async fn watch(started: Started, loaded: Loaded, messages: Messages, master: Option<UnixStream>) -> End {
+    let Started { running, stats, passed, memory_mb } = started;
     let running = Rc::new(running);
     let messages = Rc::new(messages);
     let loaded = Rc::new(loaded);
     let ending = Rc::new(Cell::new(false));
-    let mut api = api::start(&running, &loaded, &messages, stats, passed);
+    let mut api = api::start(&running, &loaded, &messages, stats, passed, memory_mb);
     let Ok(signals) = Signals::new(&SIGNALS) else { return End::Failed };
-    loop {
-        let Ok(received) = signals.next().await else { return End::Failed };
-        match received.number {
-            number @ (SIGINT | SIGTERM) => return End::Signal(number),
+    let mut gone = std::pin::pin!(is_gone(master));
+    let end = loop {
+        let signal = async { signals.next().await.map(|received| Wake::Signal(received.number)) };
+        let master = async {
+            gone.as_mut().await;
+            Ok(Wake::MasterGone)
+        };
+        let number = match either(signal, master).await {
+            Ok(Wake::Signal(number)) => number,
+            Ok(Wake::MasterGone) => {
+                // Nobody would end this process later, nor tell it of a new configuration.
+                messages.warning("The master process is gone: ending when the last client has.");
+                SIGUSR1
+            }
+            Err(_) => break End::Failed,
+        };
+        match number {
+            number @ (SIGINT | SIGTERM) => break End::Signal(number),
             SIGUSR1 if !ending.replace(true) => {
                 api.stop();
                 // Before the workers end, which take log lines.
@@ -182,10 +209,10 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
                 let drained = drain(&running, loaded.config.global.hard_stop_after);
                 // Signals still end a process that drains.
                 match either(drained, next_end(&signals)).await {
-                    Some(end) => return end,
+                    Some(end) => break end,
                     None => {
                         messages.warning("soft-stop running for too long, performing a hard-stop.");
-                        return End::Drained;
+                        break End::Drained;
                     }
                 }
             }
@@ -205,7 +232,9 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages) -> End {
             }
             _ => {}
         }
-    }
+    };
+    running.halt();
+    end
 }
 
 /// Warns on standard error and in the logs of the proxies.
@@ -229,14 +258,29 @@ fn with_headings(state: &State, lines: Vec<(usize, String)>) -> Vec<(usize, Stri
     out
 }
 
+/// Waits until the process at the other end has ended; for ever where there is none.
+async fn is_gone(master: Option<UnixStream>) {
+    let stream = master.map(|master| {
+        master.set_nonblocking(true)?;
+        Stream::from_fd(master.into())
+    });
+    let Some(Ok(stream)) = stream else { return std::future::pending().await };
+    let mut buffer = [0; 64];
+    loop {
+        match stream.try_read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => stream.readable().await,
+            Ok(0) | Err(_) => return,
+            // A master has nothing to say later.
+            Ok(_) => {}
+        }
+    }
+}
+
 /// Waits until every worker thread has ended; `None` when `limit` passed before.
 async fn drain(running: &Running, limit: Option<Duration>) -> Option<End> {
-    let deadline = limit.map(|limit| reactor::now() + limit);
-    while !running.is_over() {
-        if deadline.is_some_and(|deadline| reactor::now() >= deadline) {
-            return None;
-        }
-        reactor::sleep_until(reactor::now() + DRAIN_STEP).await;
+    match limit {
+        None => running.ended().await,
+        Some(limit) => reactor::timeout_at(reactor::now() + limit, running.ended()).await.ok()?,
     }
     Some(End::Drained)
 }

@@ -1,9 +1,12 @@
 //! The command line, beside the real haproxy where it decides: exit codes, and which stream says what.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const GOOD: &str = "\
 defaults
@@ -273,4 +276,72 @@ fn the_program_by_its_own_name() {
     assert_eq!(usage.status.code(), Some(1));
     assert!(text(&usage.stderr).starts_with("Usage : evenkeel proxy "));
     assert_eq!(run(&["proxy", "-cc", "1"]).status.code(), Some(0));
+}
+
+/// What a program writes to standard error from its start until the second of its two servers is down.
+fn said_at_start(program: &Path, words: &str, quiet: bool) -> String {
+    let dir = Dir::new("quiet");
+    let (address, stats) = (testkit::lane::free_address(), dir.0.join("s.sock"));
+    let dead = testkit::lane::free_address();
+    dir.write(
+        "quiet.cfg",
+        &format!(
+            "global\n  stats socket {}\n{}defaults\n  mode http\n  timeout client 5s\n  timeout connect 5s\n  \
+             timeout server 5s\nlisten web\n  bind {address}\n  server a {dead} check inter 50ms\nfrontend f\n  \
+             bind {}\n  timeout server 3s\n  default_backend web\n",
+            stats.display(),
+            if quiet { "  quiet\n" } else { "" },
+            testkit::lane::free_address(),
+        ),
+    );
+    let errors = std::fs::File::create(dir.0.join("errors")).unwrap();
+    let mut command = Command::new(program);
+    command.current_dir(&dir.0).args(split(words)).args(["-f", "quiet.cfg"]).stderr(errors);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let down = || -> Option<bool> {
+        let mut stream = UnixStream::connect(&stats).ok()?;
+        stream.write_all(b"show stat web 4 -1\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer.contains(",DOWN,"))
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while down() != Some(true) {
+        assert!(Instant::now() < end, "the server never went down");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // A master takes its worker with it.
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    child.wait().unwrap();
+    std::fs::read_to_string(dir.0.join("errors")).unwrap()
+}
+
+#[test]
+fn q_silences_the_start_and_the_servers_states() {
+    let ours = Path::new(env!("CARGO_BIN_EXE_evenkeel"));
+    let theirs = Path::new("/usr/sbin/haproxy");
+    for (words, quiet) in
+        [("-db", false), ("-db -q", false), ("-db -q -V", false), ("-W -db -q", false), ("-db", true)]
+    {
+        let shown = |text: &str| {
+            [
+                "haproxy version is",
+                "timeout server' will be ignored",
+                "Server web/a is DOWN",
+                "has no server available",
+            ]
+            .map(|part| text.contains(part))
+        };
+        let (theirs, ours) =
+            (said_at_start(theirs, words, quiet), said_at_start(ours, &format!("proxy {words}"), quiet));
+        // Started by root, the program has more to say, and says who it is before.
+        if !(quiet && nix::unistd::geteuid().is_root()) {
+            assert_eq!(shown(&theirs), shown(&ours), "{words}:\n{theirs}\n{ours}");
+        }
+        assert_eq!(shown(&theirs)[1..], shown(&ours)[1..], "{words}:\n{theirs}\n{ours}");
+        if words.ends_with("-q") {
+            assert_eq!((theirs.as_str(), ours.as_str()), ("", ""), "{words}");
+        }
+    }
 }

@@ -147,6 +147,22 @@ fn interrupted_it_leaves_nothing_behind() {
 }
 
 #[test]
+fn killed_it_takes_the_proxy_along() {
+    let mut running = Running::start("kill", &["--keep"]);
+    let text = running.until("What the proxy logs:");
+    let proxy = word_after(&text, "The proxy runs as process ").to_owned();
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    // Where nobody waits for it, it may stay as a name without a program.
+    while std::fs::read_link(format!("/proc/{proxy}/exe")).is_ok() {
+        assert!(std::time::Instant::now() < end, "the proxy outlives the demonstration");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::fs::remove_dir_all(&running.folder).unwrap();
+}
+
+#[test]
 fn what_hinders_it_is_said() {
     let output = demo(&[]).env("TMPDIR", "/nonexistent").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+#[path = "process/succession.rs"]
+mod succession;
+
 /// Nothing here takes long; what does is stuck.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -248,6 +251,17 @@ fn a_single_process_ends_by_its_signal_and_drains_on_usr1() {
         proxy.signal(signal);
         assert_eq!(proxy.wait().signal(), Some(signal as i32));
     }
+    // So starts a shell a background command.
+    let mut proxy = Proxy::start("ignored", &["-db"], "");
+    proxy.signal(Signal::SIGTERM);
+    proxy.wait();
+    let ignoring = "trap '' INT; exec \"$0\" proxy -db -f proxy.cfg";
+    let mut command = Command::new("sh");
+    command.args(["-c", ignoring, env!("CARGO_BIN_EXE_evenkeel")]).current_dir(&proxy.dir);
+    proxy.child = command.stderr(Stdio::null()).spawn().unwrap();
+    until("the proxy answers", || proxy.get().is_ok());
+    proxy.signal(Signal::SIGINT);
+    assert_eq!(proxy.wait().signal(), Some(Signal::SIGINT as i32));
     let mut proxy = Proxy::start("drain", &["-db"], "");
     let mut client = TcpStream::connect(proxy.address).unwrap();
     client.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -561,7 +575,10 @@ fn the_runtime_api_answers() {
     let socket = proxy.dir.join("stats.sock");
     let answer = ask(&socket, "show stat").unwrap();
     let header = answer.lines().next().unwrap();
-    assert!(header.starts_with("# pxname,svname,qcur,") && header.ends_with(",cache_hint_hits,"), "{header}");
+    assert!(
+        header.starts_with("# pxname,svname,qcur,") && header.ends_with(",cache_hint_hits,-,"),
+        "{header}"
+    );
     let place = |field: &str| header[2..].split(',').position(|name| name == field).unwrap();
     let row = |name: &str| -> Vec<String> {
         let line = answer.lines().find(|line| line.starts_with(&format!("web,{name},"))).unwrap();
@@ -617,6 +634,41 @@ fn the_masters_socket_shows_and_reloads() {
     let answer = ask(&socket, "reload").unwrap();
     assert!(answer.starts_with("Success=0\n--\n") && answer.contains("parsing [proxy.cfg:1]"), "{answer}");
     assert!(ask(&socket, "@1 show info").unwrap().contains("known but not served yet"));
+}
+
+#[test]
+fn the_configuration_and_the_sockets_know_the_variables() {
+    let dir = directory("variables");
+    let master = format!("{}/m.sock", dir.display());
+    let tcp = free();
+    let global = "  .if streq(\"$HAPROXY_LOCALPEER\",here) && streq(\"$HAPROXY_CFGFILES\",proxy.cfg)\n\
+                  stats socket ipv4@{tcp} level operator\n  .endif\n"
+        .replace("{tcp}", &tcp.to_string());
+    let more = "  log-format \"${HAPROXY_HTTP_LOG_FMT} %ID\"\n";
+    let proxy = Proxy::start("variables", &["-W", "-db", "-L", "here", "-S", &master], &global);
+    let text = config(&dir, proxy.address, proxy.server.address, &global);
+    std::fs::write(dir.join("proxy.cfg"), text + more).unwrap();
+    assert!(ask(Path::new(&master), "reload").unwrap().starts_with("Success=1\n"));
+    let wants = |answer: &str, lines: &[String]| {
+        for line in lines {
+            assert!(answer.lines().any(|found| found == line), "{line} is missing in {answer}");
+        }
+        assert!(!answer.contains("_LOG_FMT="), "{answer}");
+    };
+    let ours = [
+        "HAPROXY_BRANCH=3.5",
+        "HAPROXY_STARTUP_VERSION=3.5.0",
+        "HAPROXY_MWORKER=1",
+        "HAPROXY_CFGFILES=proxy.cfg",
+    ]
+    .map(str::to_owned);
+    let answer = ask(Path::new(&master), "show env").unwrap();
+    wants(&answer, &ours);
+    wants(&answer, &[format!("HAPROXY_MASTER_CLI=unix@{master}")]);
+    let answer = ask(&proxy.dir.join("stats.sock"), "show env").unwrap();
+    wants(&answer, &ours);
+    let sockets = format!("HAPROXY_CLI=unix@{}/stats.sock;ipv4@{tcp}", dir.display());
+    wants(&answer, &["HAPROXY_LOCALPEER=here".to_owned(), sockets]);
 }
 
 #[test]

@@ -53,6 +53,8 @@ impl Context {
             ("HTTPS_LOG_FMT", logformat::HTTPS_LOG),
             ("TCP_LOG_FMT", logformat::TCP_LOG),
             ("TCP_CLF_LOG_FMT", logformat::TCP_CLF_LOG),
+            ("KEYLOG_FC_LOG_FMT", logformat::KEY_LOG_FRONT),
+            ("KEYLOG_BC_LOG_FMT", logformat::KEY_LOG_BACK),
         ] {
             self.env.set(format!("HAPROXY_{name}"), value);
         }

@@ -137,6 +137,7 @@ fn strip(fields: &Fields, flags: Flags, buf: &[u8], edits: &mut Edits) {
                     Vec::new()
                 }
             }
+            10 if is_name(name, b"connection") && !upgrades && !trailers => Vec::new(),
             10 if is_name(name, b"connection") => kept(&|option| {
                 (upgrades && eq_ignore_case(option, b"upgrade"))
                     || (trailers && eq_ignore_case(option, b"te"))

@@ -22,6 +22,54 @@ pub const HTTPS_LOG: &str = "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B 
                              %[fc_err]/%[ssl_fc_err,hex]/%[ssl_c_err]/%[ssl_c_ca_err]/%[ssl_fc_is_resumed] \
                              %[ssl_fc_sni]/%sslv/%sslc";
 
+/// Lines of an `SSLKEYLOGFILE`, of one connection's secrets by the names of their sample fetches.
+macro_rules! key_log {
+    ($side:literal) => {
+        concat!(
+            "CLIENT_EARLY_TRAFFIC_SECRET %[ssl_",
+            $side,
+            "_client_random,hex] %[ssl_",
+            $side,
+            "_client_early_traffic_secret]\n",
+            "CLIENT_HANDSHAKE_TRAFFIC_SECRET %[ssl_",
+            $side,
+            "_client_random,hex] %[ssl_",
+            $side,
+            "_client_handshake_traffic_secret]\n",
+            "SERVER_HANDSHAKE_TRAFFIC_SECRET %[ssl_",
+            $side,
+            "_client_random,hex] %[ssl_",
+            $side,
+            "_server_handshake_traffic_secret]\n",
+            "CLIENT_TRAFFIC_SECRET_0 %[ssl_",
+            $side,
+            "_client_random,hex] %[ssl_",
+            $side,
+            "_client_traffic_secret_0]\n",
+            "SERVER_TRAFFIC_SECRET_0 %[ssl_",
+            $side,
+            "_client_random,hex] %[ssl_",
+            $side,
+            "_server_traffic_secret_0]\n",
+            "EXPORTER_SECRET %[ssl_",
+            $side,
+            "_client_random,hex] %[ssl_",
+            $side,
+            "_exporter_secret]\n",
+            "EARLY_EXPORTER_SECRET %[ssl_",
+            $side,
+            "_client_random,hex] %[ssl_",
+            $side,
+            "_early_exporter_secret]",
+        )
+    };
+}
+
+/// The secrets of clients' TLS connections.
+pub const KEY_LOG_FRONT: &str = key_log!("fc");
+/// The secrets of TLS connections to servers.
+pub const KEY_LOG_BACK: &str = key_log!("bc");
+
 /// The mode of the proxy that a format is written for: some aliases exist in `mode http` only.
 ///
 /// A format in a `defaults` section may yet serve either mode: it is compiled for `Http`.

@@ -18,8 +18,8 @@ mod value;
 
 pub use alias::aliases;
 pub use format::{
-    CompileError, CompileErrorKind, Format, HTTP_CLF_LOG, HTTP_LOG, HTTPS_LOG, Mode, TCP_CLF_LOG, TCP_LOG,
-    Warning,
+    CompileError, CompileErrorKind, Format, HTTP_CLF_LOG, HTTP_LOG, HTTPS_LOG, KEY_LOG_BACK, KEY_LOG_FRONT,
+    Mode, TCP_CLF_LOG, TCP_LOG, Warning,
 };
 pub use frame::{Frame, Framer};
 pub use record::{BAD_REQUEST, Endpoint, Marks, NO_SERVER, Record, STATS_SERVER, Timers};

@@ -8,6 +8,7 @@ use reactor::{SockAddr, Stream};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
 /// A client's share of all limits, given back on drop.
@@ -54,7 +55,11 @@ impl Admission {
 impl Admission {
     /// The client has come: its presence may be the most there was.
     fn confirm(&self) {
-        self.state.process.connections.note_max();
+        let process = &self.state.process;
+        process.connections.note_max();
+        if process.connections.get() >= process.maxconn {
+            process.filled.fetch_add(1, Relaxed);
+        }
         self.frontend.connections.note_max();
         if let Some(listener) = self.frontend.listeners.get(self.bind) {
             listener.connections.note_max();

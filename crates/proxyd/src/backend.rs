@@ -6,7 +6,7 @@ use crate::state::Proxy;
 use balance::{Algorithm, Balancer, Load, Member, Settings};
 use haproxy_cfg::model;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -27,7 +27,48 @@ pub struct Backend {
     /// Usable servers: those that are not backups, and backups.
     active: AtomicU32,
     backups: AtomicU32,
+    /// Changes between having and not having a usable server.
+    pub changes: Changes,
     least_connections: bool,
+}
+
+/// When something last came up or went down, and how often and for how long it was down.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Milliseconds on the monotonic clock; 0: at start.
+    last_ms: AtomicU64,
+    /// Milliseconds down in all, without the present time down.
+    down_ms: AtomicU64,
+    /// Times it went down.
+    downs: AtomicU64,
+}
+
+impl Changes {
+    /// Notes that it came up or went down at `now_ms`.
+    pub(crate) fn note(&self, up: bool, now_ms: u64) {
+        let before = self.last_ms.swap(now_ms, Relaxed);
+        if up {
+            self.down_ms.fetch_add(now_ms.saturating_sub(before), Relaxed);
+        } else {
+            self.downs.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Milliseconds since the last change; `started_ms` is when there was none yet.
+    pub fn since(&self, started_ms: u64, now_ms: u64) -> u64 {
+        let last = self.last_ms.load(Relaxed);
+        now_ms.saturating_sub(if last == 0 { started_ms } else { last })
+    }
+
+    /// Milliseconds down in all; `up` is how it is now.
+    pub fn downtime(&self, up: bool, started_ms: u64, now_ms: u64) -> u64 {
+        self.down_ms.load(Relaxed) + if up { 0 } else { self.since(started_ms, now_ms) }
+    }
+
+    /// Times it went down.
+    pub fn downs(&self) -> u64 {
+        self.downs.load(Relaxed)
+    }
 }
 
 #[derive(Debug)]
@@ -116,6 +157,7 @@ impl Backend {
             }),
             active: AtomicU32::new(0),
             backups: AtomicU32::new(0),
+            changes: Changes::default(),
             least_connections: matches!(config.balance, model::Balance::LeastConn),
         };
         backend.refresh();

@@ -6,7 +6,7 @@ use crate::state::Proxy;
 use crate::trace::{Cause, Trace};
 use crate::wait::{deadline, until};
 use ek_time::Duration;
-use haproxy_cfg::model::{Address, Balance, HttpReuse, PortOffset};
+use haproxy_cfg::model::{Address, HttpReuse, PortOffset};
 use reactor::{ConnectOptions, KeepAlive, SockAddr, Stream, Timer};
 use std::io;
 use std::net::SocketAddr;
@@ -72,11 +72,10 @@ pub async fn connect(
         trace.server = Some(server_index);
         session.last_server.set(Some((backend.index, server_index)));
         let counters = worker.server(backend, server_index);
-        if trace.retries == 0 || trace.redispatched {
-            counters.sessions.add(1);
-            counters.chosen.add(1);
-            server.rate.count(reactor::now().as_millis());
-        }
+        let now_ms = reactor::now().as_millis();
+        counters.sessions.add(1);
+        counters.last_session.set(now_ms.max(1));
+        server.rate.count(now_ms);
         let kept = match wishes.reuse {
             _ if wishes.fresh => None,
             HttpReuse::Never => own_connection(session, backend.index, server_index),
@@ -95,12 +94,14 @@ pub async fn connect(
                 trace.marks.connect = Some(reactor::now());
                 return Ok(ServerSide { stream, reused: false, slot });
             }
-            Err(Failure::Gone) => return Err(CLIENT_GONE),
             Err(failure) => failure,
         };
-        if retries_left == 0 {
+        if retries_left == 0 || failure == Failure::Gone {
             counters.connect_errors.add(1);
             worker.backend(backend).connect_errors.add(1);
+            if failure == Failure::Gone {
+                return Err(CLIENT_GONE);
+            }
             let who = match failure {
                 Failure::TimedOut => b's',
                 Failure::Exhausted => b'R',
@@ -110,23 +111,32 @@ pub async fn connect(
         }
         retries_left -= 1;
         trace.retries += 1;
-        if redispatch_is_due(config.options.redispatch, retries_left, config.retries)
-            || config.options.redispatch.is_some()
-                && spreads(config.balance)
-                && backend.backend.usable().0 > 1
-        {
-            counters.redispatches.add(1);
-            worker.backend(backend).redispatches.add(1);
+        let many = config.options.redispatch.is_some() && backend.backend.usable().0 > 1;
+        let pause = config.timeouts.connect.map_or(TURN_AROUND, |limit| limit.min(TURN_AROUND));
+        let held = if many || redispatch_is_due(config.options.redispatch, trace.retries, config.retries) {
             drop(slot);
-            slot = take_slot(session, backend, trace, Some(server_index)).await?;
-            trace.redispatched = slot.server != server_index;
+            None
         } else {
+            Some(slot)
+        };
+        // With several servers to choose from, the failure of this one is no reason to wait.
+        if failure != Failure::TimedOut && !(many && held.is_none()) {
+            wait_or_abort(session, backend, pause).await.inspect_err(|_| {
+                counters.connect_errors.add(1);
+                worker.backend(backend).connect_errors.add(1);
+            })?;
+        }
+        slot = match held {
+            Some(slot) => slot,
+            None => take_slot(session, backend, trace, Some(server_index)).await?,
+        };
+        if slot.server == server_index {
             counters.retries.add(1);
             worker.backend(backend).retries.add(1);
-            if failure != Failure::TimedOut {
-                let pause = config.timeouts.connect.map_or(TURN_AROUND, |limit| limit.min(TURN_AROUND));
-                wait_or_abort(session, backend, pause).await?;
-            }
+        } else {
+            counters.redispatches.add(1);
+            worker.backend(backend).redispatches.add(1);
+            trace.redispatched = true;
         }
     }
 }
@@ -147,20 +157,15 @@ fn last_server(session: &Session, backend: &Arc<Proxy>) -> Option<Slot> {
     if prefers { choose_again(backend, server) } else { None }
 }
 
-/// `option redispatch N`: on every N-th retry, or counted from the last one when negative; `left` retries remain after
-/// this one, of `all`.
-fn redispatch_is_due(interval: Option<i32>, left: u32, all: u32) -> bool {
+/// `option redispatch N`: on every N-th retry, or counted from the last one when negative. `retry` is the one to come, of
+/// `all`. With more than one active server every retry goes to another one.
+fn redispatch_is_due(interval: Option<i32>, retry: u32, all: u32) -> bool {
     let period = match interval {
         None | Some(0) => return false,
         Some(n) if n > 0 => n.unsigned_abs(),
         Some(n) => (all + 1).saturating_sub(n.unsigned_abs()),
     };
-    period != 0 && left.is_multiple_of(period)
-}
-
-/// Whether any server will do for the next attempt: with these algorithms a redispatch need not wait for the last retry.
-fn spreads(balance: Balance) -> bool {
-    matches!(balance, Balance::RoundRobin | Balance::StaticRoundRobin | Balance::Random(_))
+    period != 0 && retry.is_multiple_of(period)
 }
 
 /// A place on a server, waiting in the queue when all are full.
@@ -170,9 +175,20 @@ async fn take_slot(
     trace: &mut Trace,
     avoid: Option<usize>,
 ) -> Result<Slot, NoServer> {
+    let counters = session.worker.backend(backend);
     let slot = match choose(backend, avoid) {
-        Chosen::Server(slot) => slot,
-        Chosen::None => return Err(NO_SERVER),
+        Chosen::Server(slot) => {
+            // The same one again is no choice.
+            if avoid != Some(slot.server) {
+                counters.chosen.add(1);
+                session.worker.server(backend, slot.server).chosen.add(1);
+            }
+            slot
+        }
+        Chosen::None => {
+            counters.connect_errors.add(1);
+            return Err(NO_SERVER);
+        }
         Chosen::Queued(mut ticket) => {
             let timeouts = &backend.config.timeouts;
             let limit = timeouts.queue.or(timeouts.connect);
@@ -192,13 +208,15 @@ async fn take_slot(
                 Err(_) => Err(NoServer { cause: Cause(b's', b'Q'), status: 503 }),
             };
             if left.is_err() {
+                counters.connect_errors.add(1);
                 trace.backend_queue = ticket.leave();
                 trace.marks.queue = Some(reactor::now());
             }
             left?
         }
     };
-    trace.marks.queue.get_or_insert_with(reactor::now);
+    counters.last_session.set(reactor::now().as_millis().max(1));
+    trace.marks.queue = Some(reactor::now());
     Ok(slot)
 }
 
@@ -307,11 +325,15 @@ mod tests {
     use super::redispatch_is_due;
 
     #[test]
-    fn redispatch_happens_on_the_last_retry_by_default() {
-        let due: Vec<bool> = (0..3).rev().map(|left| redispatch_is_due(Some(-1), left, 3)).collect();
-        assert_eq!(due, [false, false, true]);
-        let due: Vec<bool> = (0..3).rev().map(|left| redispatch_is_due(Some(1), left, 3)).collect();
-        assert_eq!(due, [true, true, true]);
-        assert!(!redispatch_is_due(None, 0, 3));
+    fn redispatch_happens_on_every_nth_retry_or_counted_from_the_last() {
+        let due = |interval, all| -> Vec<u32> {
+            (1..=all).filter(|&retry| redispatch_is_due(Some(interval), retry, all)).collect()
+        };
+        assert_eq!(due(-1, 3), [3]);
+        assert_eq!(due(-2, 3), [2]);
+        assert_eq!(due(1, 3), [1, 2, 3]);
+        assert_eq!(due(2, 5), [2, 4]);
+        assert!(due(-9, 3).is_empty());
+        assert!(!redispatch_is_due(None, 3, 3));
     }
 }

@@ -15,10 +15,63 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
+    /// Takes another value.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    /// Takes `value` when it is higher.
+    pub fn raise(&self, value: u64) {
+        if value > self.get() {
+            self.set(value);
+        }
+    }
+
     /// The value so far.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
+}
+
+/// How many of the last requests a mean is about, as with HAProxy's.
+pub const SAMPLES: u64 = 512;
+
+/// A time that each request took: a sliding sum, and the longest. The sum grows with the first [`SAMPLES`] requests; from
+/// then on each new time takes the place of a mean one.
+#[derive(Debug, Default)]
+pub struct Span {
+    sum: Counter,
+    longest: Counter,
+}
+
+impl Span {
+    /// Notes the time of one of `requests` so far, in milliseconds.
+    pub fn note(&self, time: u64, requests: u64) {
+        let sum = self.sum.get();
+        let gone = if requests > SAMPLES { sum.div_ceil(SAMPLES) } else { 0 };
+        self.sum.set((sum - gone).saturating_add(time));
+        self.longest.raise(time);
+    }
+
+    /// The sliding sum.
+    pub fn sum(&self) -> u64 {
+        self.sum.get()
+    }
+
+    /// The longest time there was.
+    pub fn longest(&self) -> u64 {
+        self.longest.get()
+    }
+}
+
+/// The times of requests: `qtime`, `ctime`, `rtime` and `ttime` of the statistics.
+#[derive(Debug, Default)]
+#[allow(missing_docs, reason = "the phases' names")]
+pub struct Times {
+    pub queue: Span,
+    pub connect: Span,
+    pub response: Span,
+    pub total: Span,
 }
 
 /// Responses by class: 1xx, 2xx, 3xx, 4xx, 5xx, and anything else.
@@ -77,6 +130,20 @@ pub struct BackendCounters {
     pub connects: Counter,
     pub reuses: Counter,
     pub responses: ByClass,
+    pub times: Times,
+    /// When it was last given a session, milliseconds on the monotonic clock; 0: never.
+    pub last_session: Counter,
+}
+
+impl BackendCounters {
+    /// The requests that [`Times`] go by: of a server in HTTP mode those that it answered.
+    pub fn answered(&self, http: bool, server: bool) -> u64 {
+        match (http, server) {
+            (true, true) => self.responses.get().iter().sum(),
+            (true, false) => self.requests.get(),
+            (false, _) => self.chosen.get(),
+        }
+    }
 }
 
 /// Everything one worker counts.
@@ -90,6 +157,21 @@ pub struct WorkerCounters {
     pub backends: Vec<BackendCounters>,
     /// By proxy index, then server index.
     pub servers: Vec<Vec<BackendCounters>>,
+    /// What the last whole second was like.
+    pub second: Second,
+}
+
+/// What the last whole second of a worker was like.
+#[derive(Debug)]
+pub struct Second {
+    /// Thousandths of it in which the thread did not use its processor.
+    pub idle: Counter,
+    /// Bytes sent to clients.
+    pub bytes_out: Counter,
+    /// Pipes in use at its end.
+    pub pipes_used: Counter,
+    /// Pipes kept for use at its end.
+    pub pipes_free: Counter,
 }
 
 impl WorkerCounters {
@@ -103,7 +185,18 @@ impl WorkerCounters {
             listeners: config.proxies.iter().map(|p| several(p.binds.len())).collect(),
             backends: several(config.proxies.len()),
             servers: config.proxies.iter().map(|p| several(p.servers.len())).collect(),
+            second: Second::default(),
         }
+    }
+}
+
+impl Default for Second {
+    /// Before the first second is over, nothing was done.
+    fn default() -> Self {
+        let idle = Counter::default();
+        idle.set(1_000);
+        let [bytes_out, pipes_used, pipes_free] = Default::default();
+        Self { idle, bytes_out, pipes_used, pipes_free }
     }
 }
 
@@ -188,16 +281,24 @@ impl Rate {
 
     /// Events within the second before `now_ms`.
     pub fn get(&self, now_ms: u64) -> u32 {
+        u32::try_from(self.thousandths(now_ms) / 1_000).unwrap_or(u32::MAX)
+    }
+
+    /// The same with the fraction.
+    pub fn exact(&self, now_ms: u64) -> f64 {
+        self.thousandths(now_ms) as f64 / 1_000.0
+    }
+
+    fn thousandths(&self, now_ms: u64) -> u64 {
         let second = (now_ms / 1000) & 0xffff_ffff;
         let current = self.current.load(Relaxed);
         let previous = self.previous.load(Relaxed);
         let remaining = 1000 - now_ms % 1000;
-        let share = |n: u64| (n * remaining / 1000) as u32;
         if current >> 32 == second {
             let before = if (previous >> 32) + 1 == second { previous & 0xffff_ffff } else { 0 };
-            (current & 0xffff_ffff) as u32 + share(before)
+            (current & 0xffff_ffff) * 1_000 + before * remaining
         } else if (current >> 32) + 1 == second {
-            share(current & 0xffff_ffff)
+            (current & 0xffff_ffff) * remaining
         } else {
             0
         }
@@ -225,6 +326,22 @@ mod tests {
     }
 
     #[test]
+    fn a_span_forgets_slowly() {
+        let span = Span::default();
+        for requests in 1..=SAMPLES {
+            span.note(10, requests);
+        }
+        assert_eq!((span.sum(), span.longest()), (10 * SAMPLES, 10));
+        // A new time takes the place of a mean one.
+        span.note(522, SAMPLES + 1);
+        assert_eq!((span.sum(), span.longest()), (10 * SAMPLES + 512, 522));
+        for requests in SAMPLES..SAMPLES * 20 {
+            span.note(0, requests + 2);
+        }
+        assert_eq!((span.sum(), span.longest()), (0, 522));
+    }
+
+    #[test]
     fn a_rate_fades_over_the_following_second() {
         let rate = Rate::default();
         for _ in 0..100 {
@@ -234,6 +351,7 @@ mod tests {
         assert_eq!(rate.get(6_500), 50);
         rate.count(6_500);
         assert_eq!(rate.get(6_500), 51);
+        assert!((rate.exact(6_501) - 50.9).abs() < 1e-9);
         assert_eq!(rate.get(8_000), 0);
         assert_eq!(rate.max(), 100);
     }

@@ -164,8 +164,10 @@ fn no_request(session: &Session, cause: Cause, status: u16) -> bool {
     }
     reply::bare(session, status);
     let counters = session.worker.frontend(&session.frontend);
+    counters.requests.add(1);
     counters.request_errors.add(1);
     counters.responses.count(status);
+    session.frontend.request_rate.count(reactor::now().as_millis());
     if !options.dontlognull {
         let mut trace = Trace::new(session.begin, session.accepted);
         trace.cause = cause;

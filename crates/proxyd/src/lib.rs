@@ -17,6 +17,7 @@ pub mod pool;
 pub mod pump;
 pub mod relay;
 pub mod run;
+pub mod second;
 pub mod server;
 pub mod session;
 pub mod state;

@@ -26,6 +26,8 @@ const ABSTRACT_NAME: usize = 107;
 pub struct BoundStats {
     /// Index into [`haproxy_cfg::model::Global::stats_sockets`].
     pub index: usize,
+    /// By which the next configuration finds it.
+    pub key: Key,
     /// The socket.
     pub socket: OwnedFd,
 }
@@ -107,7 +109,14 @@ pub fn bind_all(
     for (proxy_index, proxy) in config.proxies.iter().enumerate().filter(|(_, proxy)| !proxy.disabled) {
         for (bind_index, bind) in proxy.binds.iter().enumerate() {
             match bind_one(proxy, bind, &config.global, threads, inherited) {
-                Ok(sockets) => bound.push(Bound { proxy: proxy_index, bind: bind_index, sockets }),
+                Ok(sockets) => {
+                    bound.push(Bound {
+                        proxy: proxy_index,
+                        bind: bind_index,
+                        key: Key::of_bind(bind),
+                        sockets,
+                    });
+                }
                 Err(error) => errors.push(failure(proxy, &bind.place, &bind.address, &error)),
             }
         }
@@ -126,7 +135,7 @@ pub fn bind_stats(config: &Config, inherited: &Inherited) -> Result<Vec<BoundSta
             ListenOptions { mode: stats.mode, uid: stats.uid, gid: stats.gid, ..ListenOptions::default() };
         let held = inherited.find(&Key::of_stats(stats)).map(|held| held.into_iter().next());
         match held.and_then(|held| held.map_or_else(|| listen(&stats.address, &options), Ok)) {
-            Ok(socket) => bound.push(BoundStats { index, socket }),
+            Ok(socket) => bound.push(BoundStats { index, key: Key::of_stats(stats), socket }),
             Err(error) => {
                 errors.push(worded(&stats.place, "frontend GLOBAL", &stats.address, &error));
             }
@@ -249,19 +258,15 @@ fn reason(error: &io::Error) -> String {
 ///
 /// # Errors
 /// When there are no descriptors left.
-pub fn hand_on(config: &Config, bound: &[Bound], stats: &[BoundStats]) -> io::Result<Inherited> {
+pub fn hand_on(bound: &[Bound], stats: &[BoundStats]) -> io::Result<Inherited> {
     let mut inherited = Inherited::new();
     for one in bound {
-        let bind = config.proxies.get(one.proxy).and_then(|proxy| proxy.binds.get(one.bind));
-        let Some(bind) = bind else { continue };
         for socket in &one.sockets {
-            inherited.add(Key::of_bind(bind), socket.try_clone()?);
+            inherited.add(one.key.clone(), socket.try_clone()?);
         }
     }
     for one in stats {
-        if let Some(line) = config.global.stats_sockets.get(one.index) {
-            inherited.add(Key::of_stats(line), one.socket.try_clone()?);
-        }
+        inherited.add(one.key.clone(), one.socket.try_clone()?);
     }
     Ok(inherited)
 }

@@ -56,9 +56,19 @@ impl Pool {
         self.shelves.get(proxy)?.get(server)
     }
 
-    fn count(&self, proxy: usize, server: usize, change: i32) {
+    /// Counts connections that come to rest here.
+    fn enter(&self, proxy: usize, server: usize, idle: &Idle) {
         if let Some(server) = self.state.proxies.get(proxy).and_then(|p| p.backend.servers.get(server)) {
-            server.idle.fetch_add(change as u32, Relaxed);
+            server.idle(idle.proven).fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts connections that leave.
+    fn leave<'a>(&self, proxy: usize, server: usize, idle: impl IntoIterator<Item = &'a Idle>) {
+        if let Some(server) = self.state.proxies.get(proxy).and_then(|p| p.backend.servers.get(server)) {
+            for idle in idle {
+                server.idle(idle.proven).fetch_sub(1, Relaxed);
+            }
         }
     }
 
@@ -86,7 +96,7 @@ impl Pool {
             };
             let idle = shelf.idle.remove(at);
             shelf.fewest = shelf.fewest.min(shelf.idle.len());
-            self.count(proxy, server, -1);
+            self.leave(proxy, server, [&idle]);
             if quiet(&idle.stream) {
                 return Some(idle.stream);
             }
@@ -98,9 +108,9 @@ impl Pool {
     fn shed(&self, proxy: usize, server: usize) {
         let Some(mut shelf) = self.shelf(proxy, server).map(RefCell::borrow_mut) else { return };
         if shelf.idle.len() >= UNUSED {
-            shelf.idle.remove(0);
+            let oldest = shelf.idle.remove(0);
             shelf.fewest = shelf.fewest.min(shelf.idle.len());
-            self.count(proxy, server, -1);
+            self.leave(proxy, server, [&oldest]);
         }
     }
 
@@ -111,7 +121,7 @@ impl Pool {
             return;
         };
         let limit = shared.config.pool_max_conn;
-        if limit >= 0 && i64::from(shared.idle.load(Relaxed)) >= limit || !shared.usable() {
+        if limit >= 0 && i64::from(shared.idle_now()) >= limit || !shared.usable() {
             return;
         }
         if stream.poll_readable(&mut Context::from_waker(&self.tidier.borrow())).is_ready() && !quiet(&stream)
@@ -119,8 +129,9 @@ impl Pool {
             return;
         }
         let mut shelf = shelf.borrow_mut();
-        shelf.idle.push(Idle { stream, proven });
-        self.count(proxy, server, 1);
+        let idle = Idle { stream, proven };
+        self.enter(proxy, server, &idle);
+        shelf.idle.push(idle);
     }
 
     /// Closes what servers have closed, and half of what was not needed in `pool-purge-delay`.
@@ -131,8 +142,8 @@ impl Pool {
                 if shelf.idle.is_empty() {
                     continue;
                 }
-                let before = shelf.idle.len();
-                shelf.idle.retain(|idle| quiet(&idle.stream));
+                let closed = shelf.idle.extract_if(.., |idle| !quiet(&idle.stream)).collect::<Vec<_>>();
+                self.leave(proxy, server, &closed);
                 let delay = self
                     .state
                     .proxies
@@ -141,12 +152,11 @@ impl Pool {
                     .map_or(Duration::from_secs(5), |s| s.config.pool_purge_delay);
                 if now.since(shelf.swept) >= delay {
                     let unneeded = shelf.fewest.min(shelf.idle.len()).div_ceil(2);
-                    shelf.idle.drain(..unneeded);
+                    let unneeded: Vec<Idle> = shelf.idle.drain(..unneeded).collect();
+                    self.leave(proxy, server, &unneeded);
                     shelf.fewest = shelf.idle.len();
                     shelf.swept = now;
                 }
-                let closed = before - shelf.idle.len();
-                self.count(proxy, server, -(closed as i32));
             }
         }
     }
@@ -155,8 +165,8 @@ impl Pool {
     pub fn clear(&self) {
         for (proxy, shelves) in self.shelves.iter().enumerate() {
             for (server, shelf) in shelves.iter().enumerate() {
-                let closed = std::mem::take(&mut shelf.borrow_mut().idle).len();
-                self.count(proxy, server, -(closed as i32));
+                let closed = std::mem::take(&mut shelf.borrow_mut().idle);
+                self.leave(proxy, server, &closed);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! One server as all workers see it.
 
+use crate::backend::Changes;
 use crate::counters::{Gauge, Rate};
 use haproxy_cfg::model;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Whether a server takes traffic, as operators and checks have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +32,16 @@ pub struct Server {
     admin: AtomicU8,
     /// Weight now, 0–256.
     pub weight: AtomicU32,
-    /// When its state last changed, milliseconds on the monotonic clock; 0: at start.
-    pub changed_ms: AtomicU64,
-    /// Milliseconds it has been down in all, without the present time down.
-    pub down_ms: AtomicU64,
+    /// Changes of its state.
+    pub changes: Changes,
     /// What its checks say, as of the last one; `None` before the first and without checks.
     pub health: Mutex<Option<check::Health>>,
     /// Checks that failed.
     pub checks_failed: AtomicU64,
-    /// Times it went down.
-    pub downs: AtomicU64,
-    /// Idle connections to it, over all workers.
-    pub idle: AtomicU32,
+    /// Whether a check is under way.
+    pub checking: AtomicBool,
+    /// Idle connections to it, over all workers: those that carried one request so far, and those that carried several.
+    idle: [AtomicU32; 2],
 }
 
 impl Server {
@@ -55,12 +54,11 @@ impl Server {
             up: AtomicU8::new(1),
             admin: AtomicU8::new(u8::from(config.disabled)),
             weight: AtomicU32::new(config.weight),
-            changed_ms: AtomicU64::new(0),
-            down_ms: AtomicU64::new(0),
+            changes: Changes::default(),
             health: Mutex::new(None),
             checks_failed: AtomicU64::new(0),
-            downs: AtomicU64::new(0),
-            idle: AtomicU32::new(0),
+            checking: AtomicBool::new(false),
+            idle: Default::default(),
             config,
         }
     }
@@ -80,6 +78,17 @@ impl Server {
         self.is_up() && self.admin() == Admin::Ready && self.weight.load(Relaxed) > 0
     }
 
+    /// Idle connections to it that carried several requests (`proven`), or one.
+    pub fn idle(&self, proven: bool) -> &AtomicU32 {
+        let [fresh, several] = &self.idle;
+        if proven { several } else { fresh }
+    }
+
+    /// All idle connections to it.
+    pub fn idle_now(&self) -> u32 {
+        self.idle(false).load(Relaxed).saturating_add(self.idle(true).load(Relaxed))
+    }
+
     /// Streams that have taken their place on it (`%sc`).
     pub fn taken(&self) -> u32 {
         self.streams.get().saturating_sub(self.promised.load(Relaxed))
@@ -94,12 +103,7 @@ impl Server {
     pub(crate) fn set_up(&self, up: bool, now_ms: u64) -> bool {
         let news = self.up.swap(u8::from(up), Relaxed) != u8::from(up);
         if news {
-            let before = self.changed_ms.swap(now_ms, Relaxed);
-            if up {
-                self.down_ms.fetch_add(now_ms.saturating_sub(before), Relaxed);
-            } else {
-                self.downs.fetch_add(1, Relaxed);
-            }
+            self.changes.note(up, now_ms);
         }
         news
     }

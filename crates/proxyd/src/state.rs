@@ -22,11 +22,24 @@ pub struct State {
     pub workers: Vec<Arc<WorkerCounters>>,
 }
 
+/// What a process may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Client connections at most.
+    pub maxconn: u32,
+    /// Pipes at most.
+    pub pipes: usize,
+}
+
 /// Limits and counts of the whole process.
 #[derive(Debug)]
 pub struct Process {
     /// Client connections at most.
     pub maxconn: u32,
+    /// Pipes at most.
+    pub pipes: usize,
+    /// How often a connection was the last that `maxconn` allows.
+    pub filled: AtomicU64,
     /// Client connections.
     pub connections: Gauge,
     /// Connections accepted a second.
@@ -91,7 +104,8 @@ pub struct Listener {
 
 impl State {
     /// A generation that serves `config` with `workers` workers.
-    pub fn new(config: Arc<model::Config>, workers: usize, maxconn: u32, seed: u64) -> Self {
+    pub fn new(config: Arc<model::Config>, workers: usize, limits: Limits, seed: u64) -> Self {
+        let Limits { maxconn, pipes } = limits;
         let hostname: Arc<str> = hostname().into();
         let node = config.global.node.as_deref().map_or_else(|| Arc::clone(&hostname), Arc::from);
         let proxies = config
@@ -107,6 +121,8 @@ impl State {
             proxies,
             process: Process {
                 maxconn,
+                pipes,
+                filled: AtomicU64::new(0),
                 connections: Gauge::default(),
                 connection_rate: Rate::default(),
                 gate: Gate::default(),

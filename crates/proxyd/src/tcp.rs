@@ -21,7 +21,7 @@ pub async fn serve(session: Box<Session>) {
     if !silent || !session.frontend.config.options.dontlognull {
         trace.log(&session, None, false);
     }
-    trace.count_bytes(&session);
+    trace.count_end(&session);
 }
 
 /// Connects to a server and relays; returns how it ended.
@@ -34,7 +34,6 @@ async fn through(session: &Session, trace: &mut Trace) -> Cause {
     };
     let Some(backend) = backend else { return Cause(b'S', b'C') };
     worker.backend(backend).sessions.add(1);
-    worker.backend(backend).chosen.add(1);
     backend.backend.rate.count(reactor::now().as_millis());
     trace.backend = Some(Arc::clone(backend));
     let _stay = backend.backend.stay();
@@ -58,6 +57,14 @@ pub async fn relay(
 ) -> Cause {
     let relay = Relay::new(session, backend, server, to_server, to_client);
     let end = relay.run().await;
+    if let Cause(who @ (b'S' | b's'), _) = end.cause {
+        let worker = &session.worker;
+        let server = trace.server.map(|server| worker.server(backend, server));
+        for counters in [Some(worker.backend(backend)), server].into_iter().flatten() {
+            counters.server_aborts.add(1);
+            counters.response_errors.add(u64::from(who == b'S'));
+        }
+    }
     trace.bytes_in += end.to_server;
     trace.bytes_out += end.to_client;
     end.cause

@@ -4,7 +4,7 @@ use crate::server::Server;
 use crate::session::Session;
 use crate::state::Proxy;
 use ek_time::{Instant, WallTime};
-use haproxy_cfg::model::LogLine;
+use haproxy_cfg::model::{LogLine, Mode};
 use logformat::{Endpoint, Marks, NO_SERVER, Record};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -50,7 +50,7 @@ pub struct Trace {
     pub backend_address: Endpoint,
     /// Connection attempts after the first.
     pub retries: u32,
-    /// The last attempt went to another server.
+    /// An attempt went to another server than the one before it.
     pub redispatched: bool,
     /// Streams before it in the backend's queue.
     pub backend_queue: u32,
@@ -106,7 +106,7 @@ impl Trace {
         if sinks.is_empty() {
             return;
         }
-        let failed = self.is_error(config.mode == haproxy_cfg::model::Mode::Http);
+        let failed = self.is_error(config.mode == Mode::Http);
         if config.options.dontlog_normal && !failed {
             return;
         }
@@ -123,7 +123,15 @@ impl Trace {
             (LogLine::Format(format), _) => renderer.render(format, &record, &mut line),
             (LogLine::Connect, _) => renderer.connect_line(&record, &mut line),
         }
-        sinks.send(level, &line);
+        match config.log_format_sd.as_ref().filter(|_| sinks.shows_structured_data()) {
+            Some(format) => {
+                let mut data = session.worker.structured_data.borrow_mut();
+                data.clear();
+                renderer.render(format, &record, &mut data);
+                sinks.send_with(level, &data, &line);
+            }
+            None => sinks.send(level, &line),
+        }
     }
 
     /// What `option dontlog-normal` and `log-separate-errors` take for an error.
@@ -156,7 +164,7 @@ impl Trace {
             accepted: self.accepted,
             request_started: self.request_started,
             frontend: frontend.name(),
-            http: frontend.config.mode == haproxy_cfg::model::Mode::Http,
+            http: frontend.config.mode == Mode::Http,
             backend: backend.map_or_else(|| frontend.name(), Proxy::name),
             server: server.map_or(NO_SERVER, |s| &s.config.name),
             timers: self.marks.timers(),
@@ -181,8 +189,44 @@ impl Trace {
         }
     }
 
+    /// Counts how it ended and how long it took, once it is over.
+    pub fn count_end(&mut self, session: &Session) {
+        self.count_bytes(session);
+        let worker = &session.worker;
+        let http = session.frontend.config.mode == Mode::Http;
+        let nothing_answered = http && self.status <= 0;
+        if nothing_answered {
+            worker.frontend(&session.frontend).responses.count(0);
+        }
+        let Some(backend) = &self.backend else { return };
+        let counters = worker.backend(backend);
+        if nothing_answered {
+            counters.responses.count(0);
+        }
+        let server = self.server.map(|server| worker.server(backend, server));
+        if matches!(self.cause, Cause(b'C' | b'c', _)) {
+            counters.client_aborts.add(1);
+            server.inspect(|server| server.client_aborts.add(1));
+        }
+        self.marks.close = reactor::now();
+        let timers = self.marks.timers();
+        if timers.response < 0 {
+            return;
+        }
+        let response = if http { timers.response } else { 0 };
+        for (counters, of_server) in [(Some(counters), false), (server, true)] {
+            let Some(counters) = counters else { continue };
+            let (times, requests) = (&counters.times, counters.answered(http, of_server));
+            let time = |span: i64| u64::try_from(span).unwrap_or(0);
+            times.queue.note(time(timers.queue), requests);
+            times.connect.note(time(timers.connect), requests);
+            times.response.note(time(response), requests);
+            times.total.note(time(timers.total), requests);
+        }
+    }
+
     /// Brings the byte counters up to date.
-    pub fn count_bytes(&mut self, session: &Session) {
+    fn count_bytes(&mut self, session: &Session) {
         let (into, out) = (self.bytes_in - self.counted.0, self.bytes_out - self.counted.1);
         self.counted = (self.bytes_in, self.bytes_out);
         let worker = &session.worker;

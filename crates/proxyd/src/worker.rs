@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 /// How many idle [`Scratch`]es a worker keeps.
 const SCRATCH_KEPT: usize = 64;
@@ -31,6 +32,8 @@ pub struct Worker {
     pub renderer: RefCell<Renderer>,
     /// The line being rendered.
     pub line: RefCell<Vec<u8>>,
+    /// The structured data that goes with it.
+    pub structured_data: RefCell<Vec<u8>>,
     /// Idle connections to servers.
     pub pool: Pool,
     #[expect(clippy::vec_box, reason = "exchanges hold them boxed; they are handed over, not copied")]
@@ -64,6 +67,7 @@ impl Worker {
             sinks,
             renderer: RefCell::new(Renderer::new()),
             line: RefCell::default(),
+            structured_data: RefCell::default(),
             scratch: RefCell::default(),
             sessions: RefCell::default(),
         })
@@ -76,6 +80,11 @@ impl Worker {
     )]
     pub fn frontend(&self, proxy: &Proxy) -> &FrontendCounters {
         &self.counters.frontends[proxy.index]
+    }
+
+    /// Everything this worker counts.
+    pub fn counters(&self) -> &Arc<WorkerCounters> {
+        &self.counters
     }
 
     /// This worker's counters of a listener.
@@ -185,6 +194,17 @@ impl Worker {
             (sessions.most, sessions.swept) = (live, 0);
             drop(sessions);
             reactor::buffer::give_back();
+        }
+    }
+
+    /// Sends the last log lines. Where targets are full it waits, and the whole worker with it, but no longer than
+    /// `patience`.
+    pub fn finish_logs(&self, patience: Duration) {
+        /// How long a full target is left alone.
+        const PAUSE: Duration = Duration::from_millis(2);
+        let end = Instant::now() + patience;
+        while self.sinks.iter().filter(|sinks| !sinks.flush()).count() > 0 && Instant::now() < end {
+            std::thread::sleep(PAUSE);
         }
     }
 

@@ -142,12 +142,13 @@ fn ours() -> BTreeMap<&'static str, Vec<String>> {
     let parsed = parse(&[Input { name: "haproxy.cfg".into(), text }], &mut Context::default());
     let config = parsed.config.unwrap_or_else(|| panic!("{:?}", parsed.report));
     let proxy = config.proxies.iter().position(|proxy| &*proxy.name == "in").unwrap();
+    let key = proxyd::listeners::Key::of_bind(&config.proxies[proxy].binds[0]);
     let running = proxyd::start(Setup {
         config: Arc::new(config),
         threads: 1,
         maxconn: 100,
         pipes: 8,
-        listeners: vec![Bound { proxy, bind: 0, sockets: vec![listener.into()] }],
+        listeners: vec![Bound { proxy, bind: 0, key, sockets: vec![listener.into()] }],
         seed: 1,
     })
     .unwrap();

@@ -1,14 +1,16 @@
 //! Child processes.
 #![allow(unsafe_code)]
 
+use crate::address::invalid;
 use crate::process;
 use crate::reactor;
 use crate::signal;
 use crate::source::Watched;
+use crate::syscall;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
 use std::ptr;
 use std::task::Poll;
@@ -16,7 +18,7 @@ use std::task::Poll;
 /// A program run by this process, watched by its pidfd. Dropping it lets the child run on.
 pub struct Child {
     /// `None` once it was reaped, or is left to a task.
-    inner: Option<std::process::Child>,
+    inner: Option<Handle>,
     pid: u32,
     source: Option<Watched>,
 }
@@ -24,6 +26,29 @@ pub struct Child {
 impl std::fmt::Debug for Child {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Child").field("pid", &self.pid).finish()
+    }
+}
+
+/// How a child is waited for.
+enum Handle {
+    Started(std::process::Child),
+    /// By the program that ran in this process before.
+    Adopted(libc::pid_t),
+}
+
+impl Handle {
+    fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        match self {
+            Self::Started(child) => child.try_wait(),
+            Self::Adopted(pid) => {
+                let mut status = 0;
+                // SAFETY: the pointer is to a live int.
+                match syscall::check(unsafe { libc::waitpid(*pid, &mut status, libc::WNOHANG) })? {
+                    0 => Ok(None),
+                    _ => Ok(Some(ExitStatus::from_raw(status))),
+                }
+            }
+        }
     }
 }
 
@@ -105,18 +130,56 @@ pub fn spawn(command: &mut Command, options: &SpawnOptions<'_>) -> io::Result<Ch
     let pid = inner.id();
     // The pid is still its: nobody else can reap it.
     let source = Watched::new(process::pidfd(pid)?, 0);
-    Ok(Child { inner: Some(inner), pid, source: Some(source) })
+    Ok(Child { inner: Some(Handle::Started(inner)), pid, source: Some(source) })
+}
+
+/// Makes a program end, by the signal `number`, when the thread that starts it does, and even when it does so before the
+/// program runs.
+pub fn end_with_starter(command: &mut Command, number: i32) {
+    let starter = std::process::id();
+    let prepare = move || {
+        // SAFETY: no pointers.
+        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, number as libc::c_ulong) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: no pointers; cannot fail.
+        if unsafe { libc::getppid() } as u32 != starter {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec `prepare` makes only async-signal-safe calls (prctl, getppid) and does not allocate.
+    unsafe { command.pre_exec(prepare) };
 }
 
 impl Child {
+    /// A child that was started before this process executed the present program, by its id.
+    ///
+    /// # Errors
+    /// `ECHILD` when this process has no such child.
+    pub fn adopt(pid: u32) -> io::Result<Self> {
+        let number = libc::pid_t::try_from(pid).map_err(|_| invalid("the number is no process id"))?;
+        // SAFETY: siginfo_t is integers and pointers that may be null.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: the pointer is to a live siginfo_t. The child is left as it is.
+        syscall::check(unsafe { libc::waitid(libc::P_PID, pid, &mut info, how) })?;
+        let source = Watched::new(process::pidfd(pid)?, 0);
+        Ok(Self { inner: Some(Handle::Adopted(number)), pid, source: Some(source) })
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The standard library's handle, for the pipes to and from the child. `None` once it has exited.
+    /// The standard library's handle, for the pipes to and from the child. `None` once it has exited, and for one that
+    /// was adopted.
     pub fn inner(&mut self) -> Option<&mut std::process::Child> {
-        self.inner.as_mut()
+        match &mut self.inner {
+            Some(Handle::Started(child)) => Some(child),
+            Some(Handle::Adopted(_)) | None => None,
+        }
     }
 
     /// Waits until it has exited, and reaps it.
@@ -153,7 +216,9 @@ impl Drop for Child {
     fn drop(&mut self) {
         let (Some(mut inner), Some(source)) = (self.inner.take(), self.source.take()) else { return };
         // Closed now, not when it has exited: it may be waiting for the end of its input.
-        drop((inner.stdin.take(), inner.stdout.take(), inner.stderr.take()));
+        if let Handle::Started(child) = &mut inner {
+            drop((child.stdin.take(), child.stdout.take(), child.stderr.take()));
+        }
         if matches!(inner.try_wait(), Ok(None))
             && reactor::with(|reactor| reactor.ending.get()) == Some(false)
         {
@@ -165,7 +230,7 @@ impl Drop for Child {
     }
 }
 
-async fn exit_of(inner: &mut std::process::Child, source: &Watched) -> io::Result<ExitStatus> {
+async fn exit_of(inner: &mut Handle, source: &Watched) -> io::Result<ExitStatus> {
     poll_fn(|cx| {
         loop {
             match inner.try_wait() {

@@ -16,6 +16,12 @@ pub fn wall() -> WallTime {
     reactor::with(|reactor| reactor.clock.wall()).unwrap_or_else(|| Clock::new().wall())
 }
 
+/// The processor time that this thread has used so far.
+pub fn cpu_time() -> ek_time::Duration {
+    let used = gettime(libc::CLOCK_THREAD_CPUTIME_ID);
+    ek_time::Duration::new(used.tv_sec.max(0) as u64, used.tv_nsec.clamp(0, 999_999_999) as u32)
+}
+
 /// What one reactor remembers of the clocks.
 pub(crate) struct Clock {
     now: Cell<Instant>,

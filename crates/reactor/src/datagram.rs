@@ -15,6 +15,8 @@ pub struct Datagram {
     source: Watched,
     /// Where datagrams go; `None` for one that only receives.
     target: Option<RawAddr>,
+    /// Whether neighbours of one length are handed to the kernel as one.
+    joins: Cell<bool>,
     /// Whether the kernel knows it. A Unix target that vanished is looked up anew for every call until it is back.
     connected: Cell<bool>,
 }
@@ -38,7 +40,8 @@ impl Datagram {
             Err(_) if target.ip().is_none() => false,
             Err(error) => return Err(error),
         };
-        Ok(Self { source: Watched::new(fd, 0), target: Some(raw), connected: Cell::new(connected) })
+        let joins = Cell::new(target.ip().is_some() && syscall::can_join(fd.as_fd()));
+        Ok(Self { source: Watched::new(fd, 0), target: Some(raw), joins, connected: Cell::new(connected) })
     }
 
     /// A socket that receives at `addr`.
@@ -48,7 +51,8 @@ impl Datagram {
     pub fn bind(addr: &SockAddr) -> io::Result<Self> {
         let fd = syscall::socket(addr.family(), libc::SOCK_DGRAM)?;
         syscall::bind(fd.as_fd(), &RawAddr::encode(addr)?)?;
-        Ok(Self { source: Watched::new(fd, 0), target: None, connected: Cell::new(false) })
+        let (joins, connected) = (Cell::new(false), Cell::new(false));
+        Ok(Self { source: Watched::new(fd, 0), target: None, joins, connected })
     }
 
     /// Sends one datagram; see [`try_send_many`](Self::try_send_many).
@@ -60,6 +64,9 @@ impl Datagram {
     }
 
     /// Sends each slice as a datagram, 64 per system call; returns how many the kernel took, in order.
+    ///
+    /// UDP datagrams of one length that follow one another, and a shorter one after them, go through the kernel as one
+    /// and are cut up at the end of their way, where kernel and interface can do that.
     ///
     /// A vanished Unix target (a restarted log daemon) is looked for again once. A refusal that answers an earlier UDP
     /// datagram does not fail this one.
@@ -87,7 +94,7 @@ impl Datagram {
     fn send_batch(&self, datagrams: &[IoSlice<'_>]) -> io::Result<usize> {
         self.look_up()?;
         // Readiness is not asked: a full queue costs one call per batch, and needs no registration.
-        let result = syscall::send_many(self.source.fd(), datagrams);
+        let result = self.send_now(datagrams);
         match &result {
             Err(error)
                 if matches!(
@@ -106,7 +113,22 @@ impl Datagram {
                     self.connected.set(false);
                     self.look_up()?;
                 }
-                syscall::send_many(self.source.fd(), datagrams)
+                self.send_now(datagrams)
+            }
+            _ => result,
+        }
+    }
+
+    fn send_now(&self, datagrams: &[IoSlice<'_>]) -> io::Result<usize> {
+        const REFUSALS: [libc::c_int; 4] = [libc::EINVAL, libc::EIO, libc::EMSGSIZE, libc::EOPNOTSUPP];
+        let joins = self.joins.get();
+        let result = syscall::send_many(self.source.fd(), datagrams, joins);
+        match &result {
+            Err(error) if joins && error.raw_os_error().is_some_and(|code| REFUSALS.contains(&code)) => {
+                let alone = syscall::send_many(self.source.fd(), datagrams, false);
+                // Not the datagram's fault: a small MTU, or an interface that leaves checksums to others.
+                self.joins.set(alone.is_err());
+                alone
             }
             _ => result,
         }

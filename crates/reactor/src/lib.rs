@@ -4,11 +4,12 @@
 //! future ends. A program has one reactor per worker thread; they share nothing but what [`Remote`] carries.
 //!
 //! # A turn of the loop
-//! 1. The main future, when woken, then the tasks that were in the queue when the turn began (at most
-//!    [`Settings::tasks_per_turn`]). A task runs at most once per turn, however often it was woken.
+//! 1. The main future, when woken, then the tasks that were in the queue when the turn began, and once more those that
+//!    they woke or spawned (at most [`Settings::tasks_per_turn`]).
 //! 2. `epoll_wait`, not waiting when something is still to be run, else until the next timer.
 //! 3. The clock is read, once; [`now`] and [`wall`] answer from it until the next turn.
-//! 4. Readiness is noted and its waiters are woken; work sent by other threads is taken; due timers wake theirs.
+//! 4. Readiness is noted and its waiters are woken; work sent by other threads is taken; due timers wake theirs
+//!    (at most [`Settings::timers_per_turn`]).
 //!
 //! # Invariants
 //! - **One thread.** Streams, timers, tasks hold `Rc`s and never leave their thread. Only wakers and [`Remote`] do, and
@@ -22,7 +23,7 @@
 //! - **No borrow is held while foreign code runs**: wakers are moved out of their cells and tables before they are
 //!   woken or dropped, for either may drop a task, and with it streams and timers.
 //! - **Readiness is never lost.** A descriptor is registered once, edge-triggered, when somebody must first wait, and
-//!   epoll then reports what is already true. A flag is cleared only by would-block, or by a transfer that the kernel
+//!   changed once, when somebody must first wait to write; epoll then reports what is already true. A flag is cleared only by would-block, or by a transfer that the kernel
 //!   cut short because its queue was drained or full: the next change is a new edge. A peer's close is sticky.
 //! - **A stale event finds nobody.** epoll carries a slab key with a generation, not an address or descriptor.
 //! - **Deadlines are never early** on the coarse clock.
@@ -56,11 +57,11 @@ mod wheel;
 pub use address::SockAddr;
 pub use alarm::{Alarm, boot_time};
 pub use buffer::Buffer;
-pub use clock::{now, wall};
+pub use clock::{cpu_time, now, wall};
 pub use datagram::Datagram;
 pub use executor::{Task, spawn, spawn_task, yield_now};
 pub use listener::{ListenOptions, Listener, is_shortage};
-pub use pipe::{Pipe, close_idle_pipes, limit_pipes};
+pub use pipe::{Pipe, close_idle_pipes, count_pipes, limit_pipes};
 pub use reactor::{Settings, run, turn};
 pub use remote::{Gone, Remote, remote};
 pub use stream::{ConnectOptions, KeepAlive, Stream};

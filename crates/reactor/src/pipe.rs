@@ -19,6 +19,13 @@ pub fn limit_pipes(limit: usize) {
     let _ = COUNT.try_with(|count| count.set((count.get().0, limit)));
 }
 
+/// This thread's pipes, and how many of them are idle.
+pub fn count_pipes() -> (usize, usize) {
+    let all = COUNT.try_with(|count| count.get().0).unwrap_or(0);
+    let idle = POOL.try_with(|pool| pool.borrow().len()).unwrap_or(0);
+    (all, idle)
+}
+
 /// Closes this thread's idle pipes, for instance because descriptors are wanted elsewhere.
 pub fn close_idle_pipes() {
     let idle = POOL.try_with(|pool| std::mem::take(&mut *pool.borrow_mut()));

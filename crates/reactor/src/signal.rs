@@ -71,6 +71,18 @@ pub fn unblock(numbers: &[i32]) -> io::Result<()> {
     mask(libc::SIG_UNBLOCK, numbers)
 }
 
+/// Gives a signal its default action back, which whoever started this process may have taken away.
+///
+/// # Errors
+/// When the number is no signal whose action can be set.
+pub fn restore(number: i32) -> io::Result<()> {
+    // SAFETY: SIG_DFL is no function, so nothing of ours runs in a signal handler.
+    if unsafe { libc::signal(number, libc::SIG_DFL) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Ignores a signal, in this process and in programs it executes.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::reactor;
 use crate::slab::Key;
+use crate::syscall;
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,10 +25,14 @@ pub(crate) const SHORT_IS_DRAINED: u16 = 1 << 5;
 pub(crate) const CONNECTING: u16 = 1 << 6;
 /// The kernel refused to watch it: every transfer that would wait fails instead.
 const UNWATCHABLE: u16 = 1 << 7;
+/// epoll reports when it becomes writable. It would do so at once for every new connection, so it is asked only where
+/// somebody has waited for that.
+const REPORTS_WRITABLE: u16 = 1 << 8;
 
 /// Urgent data is reported for the sake of [`SHORT_IS_DRAINED`]; Miri does not know it.
 const URGENT: libc::c_int = if cfg!(miri) { 0 } else { libc::EPOLLPRI };
-const EVENTS: u32 = (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET | URGENT) as u32;
+const EVENTS: u32 = (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET | URGENT) as u32;
+const EVENTS_AND_WRITABLE: u32 = EVENTS | libc::EPOLLOUT as u32;
 
 pub(crate) struct Source {
     fd: OwnedFd,
@@ -130,7 +135,7 @@ impl Watched {
 
     /// Ready when a read is worth a call. At most one task waits: the last to ask.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.has(READABLE | READ_CLOSED) || !self.watch() {
+        if self.has(READABLE | READ_CLOSED) || !self.watch(0) {
             return Poll::Ready(());
         }
         set_waker(&self.0.reader, cx.waker());
@@ -139,7 +144,7 @@ impl Watched {
 
     /// Ready when a write is worth a call.
     pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.has(WRITABLE | WRITE_CLOSED) || !self.watch() {
+        if self.has(WRITABLE | WRITE_CLOSED) || !self.watch(REPORTS_WRITABLE) {
             return Poll::Ready(());
         }
         set_waker(&self.0.writer, cx.waker());
@@ -148,7 +153,7 @@ impl Watched {
 
     /// Ready when the peer closed. It takes the reader's place.
     pub(crate) fn poll_peer_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.has(PEER_CLOSED) || !self.watch() {
+        if self.has(PEER_CLOSED) || !self.watch(0) {
             return Poll::Ready(());
         }
         set_waker(&self.0.reader, cx.waker());
@@ -157,26 +162,39 @@ impl Watched {
 
     /// Ready when the connection broke, or both directions ended. It takes the reader's place.
     pub(crate) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.has(WRITE_CLOSED) || !self.watch() {
+        if self.has(WRITE_CLOSED) || !self.watch(0) {
             return Poll::Ready(());
         }
         set_waker(&self.0.reader, cx.waker());
         Poll::Pending
     }
 
-    /// Registers the descriptor with this thread's reactor unless it is. False: impossible, and noted.
-    fn watch(&self) -> bool {
+    /// Registers the descriptor with this thread's reactor unless it is, with [`REPORTS_WRITABLE`] or 0 for `reports`. False:
+    /// impossible, and noted.
+    fn watch(&self, reports: u16) -> bool {
         let watched = reactor::with(|reactor| {
-            if self.0.reactor.get() == reactor.id {
+            let known = self.0.reactor.get() == reactor.id;
+            if known && (reports == 0 || self.has(REPORTS_WRITABLE)) {
                 return true;
             }
+            let events = if reports == 0 { EVENTS } else { EVENTS_AND_WRITABLE };
+            let epoll = reactor.epoll.as_fd();
+            if known {
+                // As when it is added, what is already true is reported anew.
+                let changed =
+                    syscall::epoll_modify(epoll, self.fd(), events, self.0.key.get().bits()).is_ok();
+                self.set(REPORTS_WRITABLE);
+                return changed;
+            }
             let key = reactor.sources.borrow_mut().insert(self.0.clone());
-            if crate::syscall::epoll_add(reactor.epoll.as_fd(), self.fd(), EVENTS, key.bits()).is_err() {
+            if syscall::epoll_add(epoll, self.fd(), events, key.bits()).is_err() {
                 drop(reactor.sources.borrow_mut().remove(key));
                 return false;
             }
             self.0.reactor.set(reactor.id);
             self.0.key.set(key);
+            self.clear(REPORTS_WRITABLE);
+            self.set(reports);
             true
         });
         let watched = watched.unwrap_or(false);
@@ -193,7 +211,7 @@ impl Watched {
             reactor::with(|reactor| {
                 if self.0.reactor.get() == reactor.id {
                     if delete {
-                        let _ = crate::syscall::epoll_delete(reactor.epoll.as_fd(), self.fd());
+                        let _ = syscall::epoll_delete(reactor.epoll.as_fd(), self.fd());
                     }
                     // Bound to a name, so that it is dropped after the table's borrow ends.
                     let _source = reactor.sources.borrow_mut().remove(self.0.key.get());

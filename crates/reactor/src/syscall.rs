@@ -52,9 +52,22 @@ pub(crate) fn epoll_create() -> io::Result<OwnedFd> {
 }
 
 pub(crate) fn epoll_add(epoll: BorrowedFd<'_>, fd: BorrowedFd<'_>, events: u32, key: u64) -> io::Result<()> {
+    epoll_set(libc::EPOLL_CTL_ADD, epoll, fd, events, key)
+}
+
+pub(crate) fn epoll_modify(
+    epoll: BorrowedFd<'_>,
+    fd: BorrowedFd<'_>,
+    events: u32,
+    key: u64,
+) -> io::Result<()> {
+    epoll_set(libc::EPOLL_CTL_MOD, epoll, fd, events, key)
+}
+
+fn epoll_set(how: c_int, epoll: BorrowedFd<'_>, fd: BorrowedFd<'_>, events: u32, key: u64) -> io::Result<()> {
     let mut event = libc::epoll_event { events, u64: key };
     // SAFETY: `event` lives through the call, which copies it.
-    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &mut event) })?;
+    check(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), how, fd.as_raw_fd(), &mut event) })?;
     Ok(())
 }
 
@@ -290,24 +303,63 @@ pub(crate) fn set_transparent(fd: BorrowedFd<'_>, family: c_int) -> io::Result<(
 pub(crate) fn recv<'b>(fd: BorrowedFd<'_>, buf: &'b mut [MaybeUninit<u8>]) -> io::Result<&'b mut [u8]> {
     let (start, room) = (buf.as_mut_ptr().cast::<u8>(), buf.len());
     // SAFETY: the kernel writes at most `room` bytes from `start`, all inside `buf`.
-    let len =
-        retry(|| check_size(unsafe { libc::recv(fd.as_raw_fd(), start.cast(), room, libc::MSG_DONTWAIT) }))?;
+    let len = retry(|| check_size(unsafe { raw::recv(fd, start, room, libc::MSG_DONTWAIT) }))?;
     // SAFETY: the kernel has initialised the first `len` bytes; `buf` stays borrowed for the result's lifetime.
     Ok(unsafe { std::slice::from_raw_parts_mut(start, len.min(room)) })
 }
 
 /// [`recv`] into initialised bytes; `flags` such as `MSG_PEEK`.
 pub(crate) fn recv_into(fd: BorrowedFd<'_>, buf: &mut [u8], flags: c_int) -> io::Result<usize> {
-    let (start, room) = (buf.as_mut_ptr().cast(), buf.len());
+    let (start, room) = (buf.as_mut_ptr(), buf.len());
     // SAFETY: the kernel writes at most `room` bytes, all inside `buf`.
-    retry(|| check_size(unsafe { libc::recv(fd.as_raw_fd(), start, room, libc::MSG_DONTWAIT | flags) }))
+    retry(|| check_size(unsafe { raw::recv(fd, start, room, libc::MSG_DONTWAIT | flags) }))
 }
 
 const SEND: c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
 pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8], flags: c_int) -> io::Result<usize> {
     // SAFETY: the kernel reads at most `buf.len()` bytes of `buf`.
-    retry(|| check_size(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), SEND | flags) }))
+    retry(|| check_size(unsafe { raw::send(fd, buf.as_ptr(), buf.len(), SEND | flags) }))
+}
+
+/// The calls that every request makes several times. glibc's own are cancellation points, at which a program with threads
+/// pays for two locked instructions; nothing here ever cancels a thread. Miri knows only glibc's.
+#[cfg(all(target_pointer_width = "64", not(miri)))]
+mod raw {
+    use super::{AsRawFd, BorrowedFd, c_int};
+
+    const NOBODY: usize = 0;
+
+    /// As `recv(2)`: the kernel writes at most `len` bytes from `start`.
+    pub(super) unsafe fn recv(fd: BorrowedFd<'_>, start: *mut u8, len: usize, flags: c_int) -> isize {
+        // SAFETY: the caller vouches for the memory; the kernel takes null addresses.
+        unsafe {
+            libc::syscall(libc::SYS_recvfrom, fd.as_raw_fd(), start, len, flags, NOBODY, NOBODY) as isize
+        }
+    }
+
+    /// As `send(2)`: the kernel reads at most `len` bytes from `start`.
+    pub(super) unsafe fn send(fd: BorrowedFd<'_>, start: *const u8, len: usize, flags: c_int) -> isize {
+        // SAFETY: the caller vouches for the memory; the kernel takes null addresses.
+        unsafe { libc::syscall(libc::SYS_sendto, fd.as_raw_fd(), start, len, flags, NOBODY, NOBODY) as isize }
+    }
+}
+
+#[cfg(not(all(target_pointer_width = "64", not(miri))))]
+mod raw {
+    use super::{AsRawFd, BorrowedFd, c_int};
+
+    /// As `recv(2)`.
+    pub(super) unsafe fn recv(fd: BorrowedFd<'_>, start: *mut u8, len: usize, flags: c_int) -> isize {
+        // SAFETY: the caller vouches for the memory.
+        unsafe { libc::recv(fd.as_raw_fd(), start.cast(), len, flags) }
+    }
+
+    /// As `send(2)`.
+    pub(super) unsafe fn send(fd: BorrowedFd<'_>, start: *const u8, len: usize, flags: c_int) -> isize {
+        // SAFETY: the caller vouches for the memory.
+        unsafe { libc::send(fd.as_raw_fd(), start.cast(), len, flags) }
+    }
 }
 
 /// The most parts one message takes (`UIO_MAXIOV`).
@@ -331,17 +383,68 @@ pub(crate) fn send_parts(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>], flags: c_int
 /// Datagrams sent with one call.
 pub(crate) const BATCH: usize = 64;
 
-/// Sends the first [`BATCH`] of `datagrams`; returns how many went. An error: not even the first.
-pub(crate) fn send_many(fd: BorrowedFd<'_>, datagrams: &[IoSlice<'_>]) -> io::Result<usize> {
-    let mut messages: [MaybeUninit<libc::mmsghdr>; BATCH] = [const { MaybeUninit::uninit() }; BATCH];
+/// Bytes of a datagram that can be joined to others: any path carries as much in one packet.
+const JOINED_EACH: usize = 1_200;
+/// Bytes of joined datagrams together; a little less than IP carries.
+const JOINED: usize = 60_000;
+
+/// The control message that has the kernel cut one long datagram into pieces of `size` bytes (`UDP_SEGMENT`): the way
+/// through its network layers is then gone once for all of them.
+#[repr(C)]
+struct Segments {
+    header: libc::cmsghdr,
+    size: u16,
+}
+
+/// Whether the kernel knows `UDP_SEGMENT` (Linux 4.18); an older one would send the pieces in one datagram.
+pub(crate) fn can_join(fd: BorrowedFd<'_>) -> bool {
+    option(fd, libc::SOL_UDP, libc::UDP_SEGMENT).is_ok()
+}
+
+/// How many of `datagrams`, from the first on, can be joined: they have one length, and a shorter one can be the last.
+fn joinable(datagrams: &[IoSlice<'_>]) -> usize {
+    let len = datagrams.first().map_or(0, |first| first.len());
+    if !(1..=JOINED_EACH).contains(&len) {
+        return 1;
+    }
+    let within = datagrams.get(..JOINED / len).unwrap_or(datagrams);
+    let same = within.iter().take_while(|datagram| datagram.len() == len).count();
+    same + usize::from(within.get(same).is_some_and(|next| (1..len).contains(&next.len())))
+}
+
+/// Sends the first [`BATCH`] of `datagrams`; returns how many went. An error: not even the first. `join`: the kernel and
+/// the way to the target take joined datagrams.
+pub(crate) fn send_many(fd: BorrowedFd<'_>, datagrams: &[IoSlice<'_>], join: bool) -> io::Result<usize> {
+    let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+    let mut controls = [const { MaybeUninit::<Segments>::uninit() }; BATCH];
+    let mut lens = [0; BATCH];
+    let mut rest = datagrams.get(..BATCH).unwrap_or(datagrams);
     let mut count = 0;
-    for (place, datagram) in messages.iter_mut().zip(datagrams.chunks(1)) {
-        place.write(libc::mmsghdr { msg_hdr: message(datagram), msg_len: 0 });
+    for ((place, control), len) in messages.iter_mut().zip(&mut controls).zip(&mut lens) {
+        let joined = if join { joinable(rest) } else { 1 };
+        let Some((parts, after)) = rest.split_at_checked(joined) else { break };
+        let mut header = message(parts);
+        if let [first, _, ..] = parts {
+            // SAFETY: the call only computes.
+            let control_len = unsafe { libc::CMSG_LEN(size_of::<u16>() as u32) };
+            // SAFETY: cmsghdr is a C struct of integers.
+            let mut segments = Segments { header: unsafe { std::mem::zeroed() }, size: first.len() as u16 };
+            segments.header.cmsg_level = libc::SOL_UDP;
+            segments.header.cmsg_type = libc::UDP_SEGMENT;
+            segments.header.cmsg_len = control_len as usize;
+            header.msg_control = ptr::from_mut(control.write(segments)).cast();
+            header.msg_controllen = size_of::<Segments>();
+        }
+        place.write(libc::mmsghdr { msg_hdr: header, msg_len: 0 });
+        *len = joined;
+        rest = after;
         count += 1;
     }
     let start = messages.as_mut_ptr().cast();
-    // SAFETY: the first `count` messages are initialised and point into `datagrams`, borrowed through the call.
-    retry(|| Ok(check(unsafe { libc::sendmmsg(fd.as_raw_fd(), start, count, SEND) })? as usize))
+    // SAFETY: the first `count` messages are initialised and point into `datagrams`, borrowed through the call, and to
+    // `controls`, which are not touched after they were written.
+    let sent = retry(|| Ok(check(unsafe { libc::sendmmsg(fd.as_raw_fd(), start, count, SEND) })? as usize))?;
+    Ok(lens.iter().take(sent).sum())
 }
 
 /// Returns unused memory to the system, where the allocator can.

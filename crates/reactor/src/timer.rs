@@ -132,19 +132,22 @@ impl TimerState {
         self.reactor.set(reactor.id);
     }
 
-    /// The wheel handed the timer out: its deadline has come, or was moved and it is queued again.
-    pub(crate) fn fire(self: Rc<Self>, reactor: &Reactor) {
+    /// The wheel handed the timer out: its deadline has come, or was moved and it is queued again. Whether a task was
+    /// woken.
+    pub(crate) fn fire(self: Rc<Self>, reactor: &Reactor) -> bool {
         self.key.set(Key::NONE);
         self.tick.set(u64::MAX);
         let deadline = self.deadline.get();
         if reactor.clock.now() >= deadline {
             self.waiting.set(false);
-            if let Some(waker) = self.waker.take() {
-                waker.wake();
-            }
-        } else if deadline != Instant::FAR_FUTURE {
+            let Some(waker) = self.waker.take() else { return false };
+            waker.wake();
+            return true;
+        }
+        if deadline != Instant::FAR_FUTURE {
             self.queue(reactor);
         }
+        false
     }
 }
 

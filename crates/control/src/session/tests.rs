@@ -17,8 +17,8 @@ impl Master for Fake {
 impl Worker for Fake {
     fn info(&self) -> Info {
         let mut info = Info::default();
-        info.push("Name", "HAProxy");
-        info.push("Pid", 7);
+        info.set("Name", "HAProxy");
+        info.set("Pid", 7);
         info
     }
 
@@ -105,14 +105,17 @@ fn what_is_known_but_not_served_is_refused_by_name() {
         let text = answer(&format!("{name} with arguments\n"));
         assert!(text.ends_with("is known but not served yet.\n\n"), "{name}: {text}");
     }
-    assert_eq!(answer("show info typed\n"), "'show info typed' is known but not served yet.\n\n");
+    assert_eq!(
+        answer("show stat domain resolvers\n"),
+        "'show stat domain resolvers' is known but not served yet.\n\n"
+    );
 }
 
 #[test]
 fn what_is_unknown_gets_the_nearest_commands() {
     let text = answer("show bogus\n");
     assert!(text.starts_with("Unknown command, but maybe one of the following ones is a better match:\n"));
-    assert!(text.contains("  show info  ") && text.contains("  quit  ") && !text.contains("  operator"));
+    assert!(text.contains("  show info [") && text.contains("  quit  ") && !text.contains("  operator"));
     let text = answer("\n");
     assert!(text.starts_with("Unknown command. Please enter one of the following commands only:\n"));
     assert!(text.contains("  operator"));

@@ -1,5 +1,7 @@
 //! The proxy in a process of its own, the folder with its configuration, and their end.
 
+use reactor::child;
+use reactor::signal::SIGTERM;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -17,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The room that the address of a unix socket has, less what binding it anew appends.
 const MAX_SOCKET_PATH: usize = 90;
 
-/// The running proxy; dropping it ends it and removes its folder.
+/// The running proxy; dropping it ends it and removes its folder. It ends when the thread does that started it, too.
 pub(super) struct Stage {
     proxy: Child,
     folder: PathBuf,
@@ -47,7 +49,10 @@ impl Stage {
         }
         fs::write(folder.join("environment"), environment)?;
         let said = File::create(folder.join("proxy.err"))?;
-        Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        // A demonstration that is killed cannot end it.
+        child::end_with_starter(&mut command, SIGTERM);
+        command
             .args(["proxy", "-db", "-f"])
             .arg(folder.join("haproxy.cfg"))
             .env("FOLDER", folder)

@@ -4,9 +4,11 @@ use crate::client::Client;
 use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::{scaled, show, until};
+use nix::sys::signal::Signal;
 use std::io::Read as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
+use testkit::proc::signal;
 
 const CONFIG: &str = "\
 {global}
@@ -139,4 +141,44 @@ fn a_pipe_that_is_full() {
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.iter().all(|line| line.ends_with(" HTTP/1.1\"") && line.matches("HTTP/1.1").count() == 1));
     proxy.settles(before);
+}
+
+/// What was answered before a signal has its line, although the readers are far behind.
+#[test]
+fn the_last_lines_arrive_before_the_end() {
+    let server = Server::echo();
+    for end in [Signal::SIGUSR1, Signal::SIGTERM] {
+        let dir = testkit::program::Directory::new().unwrap();
+        let path = dir.path.join("log.sock");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let global = format!("    log {} local1\n    log stdout format raw local2\n", path.display());
+        let mut proxy = Proxy::start_with(&["-db"], &config(&server, &global), Stdio::piped());
+        // More than a pipe and a socket's queue hold, less than what may wait for them.
+        let requests = 200;
+        ask(&proxy, requests);
+        assert_eq!(proxy.info("DroppedLogs"), 0);
+        signal(proxy.pid(), end);
+        let mut stdout = proxy.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            stdout.read_to_string(&mut text).unwrap();
+            text.lines().filter(|line| line.contains(" HTTP/1.1")).count()
+        });
+        let mut datagrams = 0;
+        let mut buffer = [0; 4_096];
+        let mut count = || {
+            while let Ok(read) = socket.recv(&mut buffer) {
+                datagrams += usize::from(String::from_utf8_lossy(&buffer[..read]).contains(" HTTP/1.1"));
+            }
+        };
+        until("the process has ended", || {
+            count();
+            proxy.ended().is_some()
+        });
+        count();
+        let lines = reader.join().unwrap();
+        assert_eq!((datagrams, lines), (requests, requests), "datagrams and lines on stdout, after {end}");
+        until("the other target has got all", || proxy.log.len() >= requests);
+    }
 }

@@ -22,8 +22,11 @@ impl Server {
 
     pub(crate) fn start_at(address: SocketAddr, serve: impl Fn(Connection) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(address).unwrap();
-        // Crowds come at once; std's 128 would have the kernel break some of their connections off.
+        // Crowds come at once. When std's 128 are waiting, the kernel answers with SYN cookies, and resets the
+        // connections whose cookie is too old when there is room again: the proxy rightly says 502 for those.
         nix::sys::socket::listen(&listener, Backlog::new(4_096).unwrap()).unwrap();
+        // A thousand big answers are not to fill the kernel's memory for sockets; connections inherit it.
+        nix::sys::socket::setsockopt(&listener, nix::sys::socket::sockopt::SndBuf, &65_536).unwrap();
         let address = listener.local_addr().unwrap();
         let (serve, over) = (Arc::new(serve), Arc::new(AtomicBool::new(false)));
         let ours = Arc::clone(&over);
@@ -95,8 +98,10 @@ impl Connection {
     /// Answers with a body of known length; false: the other side has gone.
     pub(crate) fn answer(&mut self, body: &[u8]) -> bool {
         let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
-        answer.extend_from_slice(body);
-        self.stream.write_all(&answer).is_ok()
+        // Head and beginning at once; of a big body that nobody reads, no copy is made.
+        let (first, rest) = body.split_at(body.len().min(16_384));
+        answer.extend_from_slice(first);
+        self.stream.write_all(&answer).and_then(|()| self.stream.write_all(rest)).is_ok()
     }
 
     /// Reads until the other side has gone.

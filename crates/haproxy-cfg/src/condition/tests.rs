@@ -230,6 +230,7 @@ fn startup_variables_are_seen_by_conditions() {
         "streq(\"$HAPROXY_BRANCH\",3.5)",
         "defined(HAPROXY_MWORKER)",
         "strstr(\"$HAPROXY_TCP_LOG_FMT\",%ci:%cp)",
+        "defined(HAPROXY_KEYLOG_BC_LOG_FMT)",
     ] {
         assert_eq!(evaluate_argument(text, &context), Ok(true), "{text}");
     }

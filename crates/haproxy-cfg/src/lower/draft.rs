@@ -156,6 +156,7 @@ pub(crate) struct Settings {
     pub(crate) loggers: Vec<LoggerRef>,
     pub(crate) log: Option<Said<LogChoice>>,
     pub(crate) error_log_format: Option<Said<String>>,
+    pub(crate) log_format_sd: Option<Said<String>>,
     pub(crate) log_tag: Option<String>,
     pub(crate) unique_id_format: Option<Said<String>>,
     pub(crate) unique_id_header: Option<String>,

@@ -74,11 +74,12 @@ impl Compiler<'_> {
         sources: &Sources,
     ) -> Proxy {
         let settings = &mut draft.settings;
-        let (log_line, error_log_format) = if kind.is_frontend() {
+        let (log_line, error_log_format, log_format_sd) = if kind.is_frontend() {
             let line = self.log_line(settings.log.take());
-            (line, self.format("error-log-format", settings.error_log_format.take()))
+            let errors = self.format("error-log-format", settings.error_log_format.take());
+            (line, errors, self.format("log-format-sd", settings.log_format_sd.take()))
         } else {
-            (LogLine::Connect, None)
+            (LogLine::Connect, None, None)
         };
         let unique_id_format = self.format("unique-id-format", settings.unique_id_format.take());
         let mut timeouts = settings.timeouts.clone();
@@ -115,6 +116,7 @@ impl Compiler<'_> {
             loggers: settings.loggers,
             log_line,
             error_log_format,
+            log_format_sd,
             log_tag: settings.log_tag,
             unique_id_format,
             unique_id_header: settings.unique_id_header,

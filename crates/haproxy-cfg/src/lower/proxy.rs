@@ -12,7 +12,7 @@ use diag::Diagnostic;
 /// Keywords that may stand after `no` or `default`.
 const NEGATABLE: &[&str] = &["option", "log"];
 /// Log settings, which HAProxy says are ignored in backends in words of their own.
-const FRONTEND_LOGS: &[&str] = &["log-format", "error-log-format"];
+const FRONTEND_LOGS: &[&str] = &["log-format", "log-format-sd", "error-log-format"];
 /// Keywords whose second word is an action.
 const RULE_SETS: &[&str] = &["http-request", "http-response", "http-after-response", "quic-initial"];
 
@@ -171,6 +171,9 @@ impl Lowering<'_> {
             }
             "error-log-format" => {
                 settings.error_log_format = self.format_text(line).or(settings.error_log_format.take());
+            }
+            "log-format-sd" => {
+                settings.log_format_sd = self.format_text(line).or(settings.log_format_sd.take());
             }
             "unique-id-format" => {
                 settings.unique_id_format = self.format_text(line).or(settings.unique_id_format.take());

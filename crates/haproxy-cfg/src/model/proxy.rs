@@ -75,6 +75,8 @@ pub struct Proxy {
     pub log_line: LogLine,
     /// `error-log-format`.
     pub error_log_format: Option<Arc<logformat::Format>>,
+    /// `log-format-sd`.
+    pub log_format_sd: Option<Arc<logformat::Format>>,
     /// `log-tag`.
     pub log_tag: Option<String>,
     /// `unique-id-format`, compiled.

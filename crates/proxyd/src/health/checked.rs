@@ -38,8 +38,15 @@ impl Target for Checked {
         }
     }
 
+    fn begin(&self) {
+        if let Some(server) = self.server() {
+            server.checking.store(true, Relaxed);
+        }
+    }
+
     fn report(&self, health: &Health, step: Step) {
         let Some(server) = self.server() else { return };
+        server.checking.store(false, Relaxed);
         server.checks_failed.store(health.failures(), Relaxed);
         *server.health.lock().unwrap_or_else(PoisonError::into_inner) = Some(health.clone());
         let logs_checks = self.proxy.config.options.log_health_checks;
@@ -50,9 +57,13 @@ impl Target for Checked {
         let Some(transition) = step.transition else { return };
         let backend = &self.proxy.backend;
         let before = backend.usable();
-        server.set_up(transition.to == Standing::Up, reactor::now().as_millis());
+        let now_ms = reactor::now().as_millis();
+        server.set_up(transition.to == Standing::Up, now_ms);
         backend.refresh();
         let (active, backup) = backend.usable();
+        if (before == (0, 0)) != ((active, backup) == (0, 0)) {
+            backend.changes.note((active, backup) != (0, 0), now_ms);
+        }
         let left = Remaining { active, backup };
         let moved = Moved { sessions: server.streams.get().into(), ..Moved::default() };
         // The line about the check has said why.

@@ -25,6 +25,9 @@ pub trait Target {
     /// Whether to check at all: not while the server is in maintenance, nor while the process stops.
     fn duty(&self) -> Duty;
 
+    /// A check begins.
+    fn begin(&self) {}
+
     /// A check ended: `health` has taken it in (its outcome is [`Health::last`]), and `step` says what came of it.
     fn report(&self, health: &Health, step: Step);
 }
@@ -66,6 +69,7 @@ pub async fn watch(plan: Plan, target: impl Target) {
                     health.resume();
                     paused = false;
                 }
+                target.begin();
                 let outcome = plan.probe.run(&plan, target.address().as_ref(), &timer).await;
                 // The server may have entered maintenance meanwhile: then nobody wants to know.
                 if target.duty() == Duty::Check {

@@ -22,6 +22,10 @@ fn fields(fields: &Fields, buf: &[u8]) -> u64 {
 /// A Connection field without its `close` and `keep-alive`: what stands before the first of them stays as it is, the
 /// rest is joined by commas. Nothing when nothing is left.
 fn connection(value: &[u8]) -> usize {
+    // Most often it is just one of these.
+    if value == b"keep-alive" || value == b"close" {
+        return 0;
+    }
     let (mut size, mut taken) = (0, false);
     for member in value.split(|byte| *byte == b',') {
         let option = token::trim(member);

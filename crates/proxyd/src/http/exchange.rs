@@ -68,7 +68,8 @@ impl Stop {
 /// One exchange.
 pub(super) struct Exchange<'s> {
     pub(super) session: &'s Session,
-    pub(super) trace: Trace,
+    /// Boxed, since an exchange is moved from step to step.
+    pub(super) trace: Box<Trace>,
     pub(super) scratch: Box<Scratch>,
     /// The request: its head, and what came behind it.
     pub(super) buffer: Buffer,
@@ -84,7 +85,7 @@ struct Done {
 impl<'s> Exchange<'s> {
     /// The exchange that begins with the first bytes of a request.
     pub(super) fn begin(session: &'s Session, buffer: Buffer) -> Self {
-        let mut trace = Trace::new(session.begin, session.accepted);
+        let mut trace = Box::new(Trace::new(session.begin, session.accepted));
         trace.marks.idle = Some(reactor::now().since(session.begin).as_millis() as u32);
         trace.request_started = reactor::wall();
         Self { session, trace, scratch: session.worker.take_scratch(), buffer }
@@ -142,7 +143,6 @@ impl<'s> Exchange<'s> {
         };
         worker.backend(&backend).sessions.add(1);
         worker.backend(&backend).requests.add(1);
-        worker.backend(&backend).chosen.add(1);
         backend.backend.rate.count(reactor::now().as_millis());
         self.trace.backend = Some(Arc::clone(&backend));
         self.trace.log_connect(session);
@@ -318,9 +318,8 @@ impl<'s> Exchange<'s> {
         if sent.client == Persistence::Tunnel {
             let to_client = sent.buffer;
             let to_server = std::mem::replace(&mut self.buffer, Buffer::take(0));
-            let cause =
-                tcp::relay(session, backend, &server.stream, to_server, to_client, &mut self.trace).await;
-            self.trace.cause = cause;
+            let relay = tcp::relay(session, backend, &server.stream, to_server, to_client, &mut self.trace);
+            self.trace.cause = Box::pin(relay).await;
             return Ok(Done { client: Persistence::Close, request_whole: true });
         }
         if sent.keep_server && request_whole {
@@ -339,11 +338,14 @@ impl<'s> Exchange<'s> {
         let session = self.session;
         if unparsed {
             self.trace.number = session.worker.state.process.requests.fetch_add(1, Relaxed);
-            session.worker.frontend(&session.frontend).request_errors.add(1);
+            let counters = session.worker.frontend(&session.frontend);
+            counters.requests.add(1);
+            counters.request_errors.add(1);
+            session.frontend.request_rate.count(reactor::now().as_millis());
         }
         let line = (!unparsed).then_some(self.scratch.request_line.as_slice());
         self.trace.log(session, line, false);
-        self.trace.count_bytes(session);
+        self.trace.count_end(session);
         session.worker.put_scratch(self.scratch);
         match next {
             Next::Request(_) => Next::Request(Some(self.buffer).filter(|buffer| !buffer.is_empty())),

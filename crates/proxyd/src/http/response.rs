@@ -5,6 +5,7 @@ use super::account;
 use super::exchange::{Stop, malformed};
 use super::request::Keeps;
 use crate::connect::{ServerSide, client_gone};
+use crate::counters::BackendCounters;
 use crate::pump::{Fault, Framed, Left, Pump, pipe_size, read_into, write_all};
 use crate::session::Session;
 use crate::state::Proxy;
@@ -111,7 +112,11 @@ impl Responder<'_> {
             pipe_size: pipe_size(&session.worker.state.config.global),
             moved: &mut |n| *bytes_out += n,
         };
-        pump.run(&scratch.response_out).await.map_err(Stop::during_response)?;
+        let pumped = pump.run(&scratch.response_out).await;
+        if let Err(fault) = pumped {
+            self.count_fault(fault);
+            return Err(Stop::during_response(fault));
+        }
         let clean = buffer.is_empty() || tunnel;
         Ok(Download::Sent(Sent { keep_server: keep_server && clean, client, buffer }))
     }
@@ -134,7 +139,7 @@ impl Responder<'_> {
                 untouched = false;
                 match self.scratch.response.parse(buffer.data_mut(), method, &limits, &strictness) {
                     Ok(Progress::Complete { len }) if self.scratch.response.is_interim() => {
-                        self.pass_interim(buffer).await?;
+                        Box::pin(self.pass_interim(buffer)).await?;
                         buffer.consume(len);
                         self.scratch.response.reset();
                         continue;
@@ -174,10 +179,27 @@ impl Responder<'_> {
     }
 
     fn failed(&self, cause: Cause, status: u16) -> Stop {
-        let worker = &self.session.worker;
-        worker.backend(self.backend).response_errors.add(1);
-        worker.server(self.backend, self.server.slot.server).response_errors.add(1);
+        self.count_failed();
         Stop::answer(cause, status)
+    }
+
+    fn counters(&self) -> [&BackendCounters; 2] {
+        let worker = &self.session.worker;
+        [worker.backend(self.backend), worker.server(self.backend, self.server.slot.server)]
+    }
+
+    fn count_failed(&self) {
+        self.counters().into_iter().for_each(|counters| counters.response_errors.add(1));
+    }
+
+    /// A response that broke off is one that failed, unless the server was only silent or the client went away.
+    fn count_fault(&self, fault: Fault) {
+        if matches!(fault, Fault::Truncated | Fault::Read | Fault::Malformed) {
+            self.count_failed();
+        }
+        if matches!(fault, Fault::Truncated | Fault::Read | Fault::ReadTimeout) {
+            self.counters().into_iter().for_each(|counters| counters.server_aborts.add(1));
+        }
     }
 
     /// Waits for the server, watching the client and the clock.
@@ -190,8 +212,6 @@ impl Responder<'_> {
             }
             loop {
                 if watch_from.is_none() && client_gone(session, self.backend, cx) {
-                    session.worker.backend(self.backend).client_aborts.add(1);
-                    session.worker.server(self.backend, self.server.slot.server).client_aborts.add(1);
                     return Poll::Ready(Err(Stop::silent(Cause(b'C', b'H'))));
                 }
                 let answer_by = self.answer_by.get();
@@ -210,6 +230,8 @@ impl Responder<'_> {
 
     /// Sends an interim response on; HTTP/1.0 clients know none (RFC 9110 section 15.2).
     async fn pass_interim(&mut self, buffer: &mut Buffer) -> Result<(), Stop> {
+        let counters = self.session.worker.server(self.backend, self.server.slot.server);
+        counters.responses.count(self.scratch.response.status());
         if self.scratch.request.version() == Version::Http10 {
             return Ok(());
         }

@@ -1,8 +1,9 @@
 //! Where log lines go.
 //!
 //! A worker's [`Sinks`] frame each line for the targets of a proxy's `log` lines and keep them until the loop has gone
-//! round: one `sendmmsg` then takes all that a target has got, so that a line does not cost a system call. Descriptors
-//! (`stdout`, `fd@N`) may block and are written by a thread of their own. [`Outputs`] is what the workers share.
+//! round or, while lines come one after the other, for a millisecond: one `sendmmsg` then takes all that a target has got,
+//! so that a line does not cost a system call. Descriptors (`stdout`, `fd@N`) may block and are written by a thread of
+//! their own. [`Outputs`] is what the workers share.
 
 mod outputs;
 mod target;
@@ -13,7 +14,7 @@ mod writer;
 pub use outputs::Outputs;
 
 use crate::state::State;
-use ek_time::Duration;
+use ek_time::{Duration, Instant};
 use haproxy_cfg::model::{Logger, LoggerFormat};
 use logformat::{Frame, Framer};
 use outputs::Sampler;
@@ -25,8 +26,31 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use target::{Flushed, Target};
 
+/// How long lines are gathered when the last ones have just gone out. Each line wakes its receiver, unless it is awake.
+const GATHER: Duration = Duration::from_millis(1);
 /// How long a target that is full is left alone at first, and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(64));
+
+thread_local! {
+    /// The lists that gather lines on this thread, in the order of their first ones. Whoever sends sends theirs before, so
+    /// that a line does not overtake those of another list.
+    static GATHERING: RefCell<Vec<Weak<Inner>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Sends what the lists of this thread have gathered; what became of `own`'s lines, if it was one of them.
+fn flush_gathered(own: Option<&Rc<Inner>>) -> Option<Flushed> {
+    let mut of_own = None;
+    let gathering = GATHERING.try_with(RefCell::take).unwrap_or_default();
+    for inner in gathering.iter().filter_map(Weak::upgrade) {
+        inner.gathers.set(false);
+        // What full targets of another list leave is its own task's business, which comes to it still.
+        let flushed = inner.flush();
+        if own.is_some_and(|own| Rc::ptr_eq(own, &inner)) {
+            of_own = Some(flushed);
+        }
+    }
+    of_own
+}
 
 /// The targets of one list of `log` lines, for one worker. Lives on a reactor's thread.
 pub struct Sinks(Rc<Inner>);
@@ -36,8 +60,10 @@ struct Inner {
     sinks: RefCell<Vec<Sink>>,
     /// The flushing task, while it waits for something to do.
     flusher: Cell<Option<Waker>>,
-    /// Lines wait.
+    /// Lines wait for that task.
     waiting: Cell<bool>,
+    /// It is among those that gather lines.
+    gathers: Cell<bool>,
 }
 
 /// One `log` line.
@@ -85,6 +111,7 @@ impl Sinks {
             sinks: RefCell::new(sinks),
             flusher: Cell::new(None),
             waiting: Cell::new(false),
+            gathers: Cell::new(false),
         });
         if !loggers.is_empty() {
             reactor::spawn(flush_when_due(Rc::downgrade(&inner)));
@@ -107,7 +134,8 @@ impl Sinks {
         self.0.sinks.borrow().iter().any(|sink| sink.framer.shows_structured_data())
     }
 
-    /// Sends `message` to every target that wants its level, at the end of this turn of the loop.
+    /// Sends `message` to every target that wants its level, at the end of this turn of the loop or a millisecond after the
+    /// last lines.
     pub fn send(&self, level: u8, message: &[u8]) {
         self.send_with(level, b"", message);
     }
@@ -124,6 +152,9 @@ impl Sinks {
             sink.target.push(&self.0.outputs, |out| framer.frame_with(now, level, data, message, out));
             any = true;
         }
+        if any && !self.0.gathers.replace(true) {
+            GATHERING.with_borrow_mut(|gathering| gathering.push(Rc::downgrade(&self.0)));
+        }
         if any
             && !self.0.waiting.replace(true)
             && let Some(flusher) = self.0.flusher.take()
@@ -132,9 +163,10 @@ impl Sinks {
         }
     }
 
-    /// Sends what waits without waiting for the end of the turn, for instance before the worker ends.
-    pub fn flush(&self) {
-        self.0.flush();
+    /// Sends what waits without waiting for the end of the turn; whether nothing waits any more.
+    pub fn flush(&self) -> bool {
+        flush_gathered(None);
+        self.0.flush() == Flushed::All
     }
 }
 
@@ -147,7 +179,6 @@ impl std::fmt::Debug for Sinks {
 impl Inner {
     /// Sends what waits; the worst of what became of it.
     fn flush(&self) -> Flushed {
-        self.waiting.set(false);
         let mut sinks = self.sinks.borrow_mut();
         sinks.iter_mut().map(|sink| sink.target.flush(&self.outputs)).max().unwrap_or(Flushed::All)
     }
@@ -155,6 +186,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        flush_gathered(None);
         self.flush();
         for sink in self.sinks.get_mut() {
             sink.target.give_up(&self.outputs);
@@ -166,33 +198,40 @@ impl Drop for Inner {
     }
 }
 
-/// The task that flushes once a turn. It runs after the tasks that were ready in the turn of the first line, and so
-/// takes the lines of all of them.
+/// The task that flushes. It runs after the tasks that were ready in the turn of the first line, and so takes the lines of
+/// all of them.
 async fn flush_when_due(inner: Weak<Inner>) {
-    // Set while a full target is to be tried again.
-    let retry = Timer::new();
+    // Set while a full target is to be tried again, or lines are gathered.
+    let timer = Timer::new();
     let mut pause = PAUSE.0;
+    let mut gathered_by = Instant::ZERO;
     loop {
         poll_fn(|cx| match inner.upgrade() {
-            Some(inner) if !inner.waiting.get() && retry.poll_expired(cx).is_pending() => {
+            Some(inner) if !inner.waiting.get() && timer.poll_expired(cx).is_pending() => {
                 inner.flusher.set(Some(cx.waker().clone()));
                 Poll::Pending
             }
             _ => Poll::Ready(()),
         })
         .await;
+        if reactor::now() < gathered_by {
+            timer.set(Some(gathered_by));
+            poll_fn(|cx| timer.poll_expired(cx)).await;
+        }
         let Some(inner) = inner.upgrade() else { return };
-        match inner.flush() {
+        gathered_by = reactor::now() + GATHER;
+        inner.waiting.set(false);
+        match flush_gathered(Some(&inner)).unwrap_or_else(|| inner.flush()) {
             Flushed::All => {
-                retry.set(None);
+                timer.set(None);
                 pause = PAUSE.0;
             }
             Flushed::Some => {
-                retry.set(Some(reactor::now() + PAUSE.0));
+                timer.set(Some(reactor::now() + PAUSE.0));
                 pause = PAUSE.0;
             }
             Flushed::Nothing => {
-                retry.set(Some(reactor::now() + pause));
+                timer.set(Some(reactor::now() + pause));
                 pause = (pause * 2).min(PAUSE.1);
             }
         }

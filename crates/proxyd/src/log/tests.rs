@@ -55,6 +55,12 @@ async fn turns() {
     }
 }
 
+/// Until lines that follow others have gone, too.
+async fn gathered() {
+    reactor::sleep_until(reactor::now() + GATHER * 2).await;
+    turns().await;
+}
+
 #[test]
 fn a_turns_lines_go_in_one_batch() {
     let (socket, logger) = udp();
@@ -67,14 +73,50 @@ fn a_turns_lines_go_in_one_batch() {
         assert_eq!(outputs.sent(), 0, "nothing is sent within the turn");
         turns().await;
         assert_eq!((outputs.sent(), outputs.dropped(), outputs.batches()), (10, 0, 1));
-        sinks.send(6, b"another turn");
-        turns().await;
-        assert_eq!((outputs.sent(), outputs.batches()), (11, 2));
     });
     for n in 0..10 {
         assert_eq!(received(&socket), format!("<134>line {n}\n"));
     }
-    assert_eq!(received(&socket), "<134>another turn\n");
+}
+
+#[test]
+fn a_line_does_not_overtake_those_of_another_list() {
+    let (socket, logger) = udp();
+    on_reactor(async |outputs| {
+        let lists = [(); 3].map(|()| Sinks::open(std::slice::from_ref(&logger), &outputs, None, "tag", 7));
+        for (n, list) in [0, 0, 1, 2, 0, 2, 1].into_iter().enumerate() {
+            lists[list].send(6, n.to_string().as_bytes());
+            turns().await;
+        }
+    });
+    let lines: Vec<_> = (0..7).map(|_| received(&socket)).collect();
+    let at = |n: usize| lines.iter().position(|line| *line == format!("<134>{n}\n")).unwrap();
+    assert!(at(0) < at(1) && at(1) < at(2) && at(2) < at(3), "{lines:?}");
+}
+
+#[test]
+fn lines_of_several_turns_are_gathered() {
+    let (socket, logger) = udp();
+    let (lines, batches) = on_reactor(async |outputs| {
+        let sinks = Sinks::open(&[logger], &outputs, None, "tag", 7);
+        let mut lines = 0;
+        let end = reactor::now() + GATHER * 20;
+        while reactor::now() < end {
+            sinks.send(6, lines.to_string().as_bytes());
+            lines += 1;
+            turns().await;
+        }
+        while outputs.sent() < lines {
+            reactor::sleep_until(reactor::now() + GATHER).await;
+        }
+        (lines, outputs.batches())
+    });
+    // One for the first line, then one for each millisecond or for a full batch; late timers make it fewer.
+    let most = 22 + lines / 64;
+    assert!(batches <= most, "{lines} lines in {batches} batches");
+    for n in 0..lines.min(100) {
+        assert_eq!(received(&socket), format!("<134>{n}\n"));
+    }
 }
 
 #[test]
@@ -150,14 +192,14 @@ fn a_path_that_vanishes_and_returns() {
             let socket = UnixDatagram::bind(&path).unwrap();
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             sinks.send(6, b"here");
-            turns().await;
+            gathered().await;
             let mut buffer = [0; 100];
             let length = socket.recv(&mut buffer).unwrap();
             assert_eq!(&buffer[..length], b"<134>here\n");
             drop(socket);
             std::fs::remove_file(&path).unwrap();
             sinks.send(6, b"gone");
-            turns().await;
+            gathered().await;
             assert_eq!((outputs.sent(), outputs.dropped()), (round, 1 + round));
         }
     });
@@ -233,7 +275,7 @@ fn udp_without_listener_does_not_stop() {
         let sinks = Sinks::open(&[logger], &outputs, None, "tag", 7);
         for _ in 0..5 {
             sinks.send(6, b"x");
-            turns().await;
+            gathered().await;
         }
         assert_eq!(outputs.sent() + outputs.dropped(), 5);
     });

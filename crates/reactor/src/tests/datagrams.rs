@@ -33,6 +33,29 @@ fn lines_go_out_in_batches_and_in_order() {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
+fn neighbours_of_one_length_stay_datagrams_of_their_own() {
+    on_reactor(async {
+        for addr in ["127.0.0.1:0", "[::1]:0"] {
+            let sink = Datagram::bind(&SockAddr::Ip(addr.parse().unwrap())).unwrap();
+            let source = Datagram::connect(&sink.local_addr().unwrap()).unwrap();
+            let lens = [7, 7, 7, 5, 5, 6, 6, 0, 0, 1, 1, 1_200, 1_200, 1_199, 1_201, 1_201, 3, 2, 1, 0];
+            let lens: Vec<usize> = lens.into_iter().chain([900; 50]).collect();
+            let lines: Vec<Vec<u8>> = lens.iter().zip(0_u8..).map(|(len, n)| vec![n; *len]).collect();
+            let slices: Vec<IoSlice<'_>> = lines.iter().map(|line| IoSlice::new(line)).collect();
+            for _ in 0..2 {
+                assert_eq!(source.try_send_many(&slices).unwrap(), lines.len());
+                for line in &lines {
+                    assert_eq!(receive(&sink).await, *line);
+                }
+                // What is too long alone says nothing about the others.
+                assert_eq!(source.try_send(&[0; 70_000]).unwrap_err().raw_os_error(), Some(libc::EMSGSIZE));
+            }
+        }
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn a_refusal_of_an_earlier_datagram_does_not_fail_the_next() {
     on_reactor(async {
         // An address of its own, so that nobody else takes the port meanwhile.

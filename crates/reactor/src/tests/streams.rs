@@ -101,6 +101,39 @@ fn no_call_is_made_after_a_short_read() {
     });
 }
 
+/// Registered for reading alone, changed when the first write must wait.
+#[test]
+#[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
+fn a_stream_that_is_watched_for_reading_can_wait_to_write() {
+    on_reactor(async {
+        let (listener, addr) = listener();
+        let client = connect(addr).await;
+        let (server, _) = listener.accept().await.unwrap();
+        assert_eq!(server.try_read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(timeout_at(now(), server.readable()).await.is_err());
+        for _ in 0..3 {
+            let mut sent = 0;
+            loop {
+                match server.try_write(&[b'x'; 1 << 16]) {
+                    Ok(n) => sent += n,
+                    // Full at both ends, when it stays so.
+                    Err(_)
+                        if timeout_at(now() + Duration::from_millis(3), server.writable()).await.is_err() =>
+                    {
+                        break;
+                    }
+                    Err(_) => {}
+                }
+            }
+            let mut buf = vec![0; sent];
+            read_exact(&client, &mut buf).await.unwrap();
+            server.writable().await;
+            write_all(&client, b"ok").await.unwrap();
+            assert_eq!(read(&server, &mut [0; 8]).await.unwrap(), 2);
+        }
+    });
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "Miri lacks a system call or option of it")]
 fn urgent_data_does_not_stop_the_stream() {

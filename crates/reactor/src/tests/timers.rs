@@ -1,6 +1,7 @@
 use super::*;
-use crate::{Timer, sleep_until, spawn_task, yield_now};
+use crate::{Settings, Timer, run, sleep_until, spawn_task, turn, yield_now};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -28,6 +29,30 @@ fn sleepers_wake_in_the_order_of_their_deadlines_and_never_early() {
         assert_eq!(*order.borrow(), [1, 3, 5, 7, 12, 70]);
         sleep_until(start).await;
     });
+}
+
+#[test]
+fn a_crowd_that_is_due_together_wakes_over_many_turns() {
+    let settings = Settings { timers_per_turn: 4, ..Settings::default() };
+    let woken = run(settings, async {
+        let (deadline, woken) = (now() + Duration::from_millis(2), Rc::new(RefCell::new(BTreeMap::new())));
+        let tasks: Vec<_> = (0..50)
+            .map(|_| {
+                let woken = woken.clone();
+                spawn_task(async move {
+                    sleep_until(deadline).await;
+                    *woken.borrow_mut().entry(turn()).or_insert(0) += 1;
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await;
+        }
+        woken.take()
+    });
+    let woken = woken.unwrap();
+    assert_eq!(woken.values().sum::<i32>(), 50);
+    assert!(woken.len() >= 13 && woken.values().all(|count| *count <= 4), "{woken:?}");
 }
 
 #[test]
