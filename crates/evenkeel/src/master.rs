@@ -20,6 +20,7 @@ use crate::succession::{Held, HeldWorker, Program, Taken};
 use crate::{console, handover, version};
 use ek_time::Instant;
 use haproxy_cfg::model::Address;
+pub(crate) use process::signal_name;
 use process::{Spawned, Worker, described, exit_of, is_ready};
 use proxyd::listeners::{self, Inherited};
 use reactor::Stream;

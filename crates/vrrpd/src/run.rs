@@ -16,6 +16,7 @@ use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
 use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -32,6 +33,30 @@ pub struct Options {
     pub reload: Option<Reload>,
     /// The process stays as privileged as it is (for tests, and where others share the process).
     pub keep_privileges: bool,
+    /// Addresses, routes and rules stay when it ends (`-V`).
+    pub keep_addresses: bool,
+    /// The configuration is written to the log at the start (`-d`).
+    pub dump: bool,
+    /// Each address that comes or goes is logged (`-a`).
+    pub address_monitoring: bool,
+    /// Where the socket is made on which status is asked for; see [`crate::status`].
+    pub control: Option<PathBuf>,
+}
+
+impl Options {
+    /// Nothing but a log.
+    pub fn new(log: LogOptions) -> Self {
+        Self {
+            log,
+            parent: None,
+            reload: None,
+            keep_privileges: false,
+            keep_addresses: false,
+            dump: false,
+            address_monitoring: false,
+            control: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Options {
@@ -87,7 +112,7 @@ pub fn run(config: model::Config, options: Options) -> Exit {
     };
     schedule(&config.global.vrrp_process, &log);
     // As many sockets as interfaces may be ready at once; all are looked at before a timer.
-    let settings = reactor::Settings { events_per_turn: 1024, tasks_per_turn: 4096 };
+    let settings = reactor::Settings { events_per_turn: 1024, tasks_per_turn: 4096, timers_per_turn: 1024 };
     match reactor::run(settings, live(config, options, signals, log.clone())) {
         Ok(exit) => exit,
         Err(error) => {
@@ -198,25 +223,47 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
             return Exit::Failed;
         }
     };
+    world.borrow_mut().address_monitoring = options.address_monitoring;
+    let control = options.control.take().and_then(|path| match crate::status::listen(&path) {
+        Ok(listener) => Some((listener, path)),
+        Err(error) => {
+            log.info(format_args!("Unable to make control socket {} - {error}", path.display()));
+            None
+        }
+    });
     if !options.keep_privileges
         && let Err(error) = scheduling::keep_capabilities(&KEPT)
     {
         log.info(format_args!("Unable to give up capabilities - {error}"));
     }
+    if options.dump {
+        dump::log_data(&world.borrow());
+    }
     log.info("Startup complete");
     reactor::spawn(watch_network(world.clone(), monitor, log.clone()));
     reactor::spawn(watch_signals(world.borrow().inputs.clone(), signals));
+    let control = control.map(|(listener, path)| {
+        reactor::spawn(crate::status::serve(listener, Rc::downgrade(&world)));
+        path
+    });
     world.borrow_mut().tell(&Report::Ready);
     trim_later();
     run_loop(&world, &alarm, &mut options, &log).await;
     log.info("Stopping");
     let notifier = {
         let mut world = world.borrow_mut();
+        if options.keep_addresses {
+            world.keep_addresses();
+        }
         world.stop();
         let empty = crate::notify::Notifier::empty(&log);
         std::mem::replace(&mut world.notifier, empty)
     };
     notifier.finish(END).await;
+    if let Some(path) = control {
+        // What is left of it does no harm.
+        let _ = std::fs::remove_file(path);
+    }
     log.flush();
     Exit::Stopped
 }
@@ -251,7 +298,11 @@ async fn run_loop(world: &Rc<RefCell<World>>, alarm: &Alarm, options: &mut Optio
                 Input::Look => {}
                 Input::Settled(link, usable) => world.borrow_mut().settled(link, usable),
                 Input::Signal(SIGTERM | SIGINT) => return,
-                Input::Signal(SIGHUP) => reload(world, options, log),
+                Input::Signal(SIGHUP) => {
+                    reload(world, options, log);
+                    // Whatever came of it: the parent waits for that.
+                    world.borrow_mut().tell(&Report::Ready);
+                }
                 Input::Signal(number) => signalled(&mut world.borrow_mut(), number),
             }
         }
