@@ -54,6 +54,7 @@ impl Reading {
             seed: RandomState::new().hash_one(std::process::id()),
             check_includes: arguments.all_files,
             mtu: interfaces.as_ref().map_or(1500, |interfaces| interfaces.mtu),
+            ..Options::default()
         };
         let recorder = Recorder::new(Disk);
         let loaded = load_with(&options, &recorder, interfaces.as_ref());

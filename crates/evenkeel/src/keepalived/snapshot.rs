@@ -221,6 +221,7 @@ impl Snapshot {
             seed: u64::from_le_bytes(from.bytes()?.try_into().ok()?),
             check_includes: flag(&mut from)?,
             mtu: u32::from_le_bytes(from.bytes()?.try_into().ok()?),
+            ..Options::default()
         };
         let mut this = Self { options, directory: path(&mut from)?, ..Self::default() };
         for _ in 0..from.number()? {
