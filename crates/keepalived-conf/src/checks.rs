@@ -12,7 +12,12 @@ use crate::lower::Draft;
 use diag::{Code, Diagnostic, Form, Report, Severity};
 
 /// Checks a draft, settles what its parts leave to each other, and drops what keepalived drops.
-pub(crate) fn run(draft: &mut Draft, options: &Options, interfaces: &dyn InterfaceTable, report: &mut Report) {
+pub(crate) fn run(
+    draft: &mut Draft,
+    options: &Options,
+    interfaces: &dyn InterfaceTable,
+    report: &mut Report,
+) {
     let mut check = Check { report };
     servers::run(draft, &mut check);
     instance::run(draft, options, interfaces, &mut check);

@@ -314,8 +314,14 @@ mod tests {
         assert_eq!(text(&mut all, "${BASE}.100/32"), "10.2.0.100/32");
         all.set_value("SUB", "10");
         assert_eq!(text(&mut all, "${BASE}.100/32 $SUB $SUB"), "10.2.10.100/32 10 10");
-        assert_eq!(text(&mut all, "$SUBx ${NONE} $SUB.1 $ $1 \"$SUB\""), "$SUBx ${NONE} $SUB.1 $ $1 \"$SUB\"");
-        assert_eq!(text(&mut all, "${_PWD} ${_INSTANCE} ${_HASH}${_BANG} ${_ENV HOME}"), "/etc/k main #! /root");
+        assert_eq!(
+            text(&mut all, "$SUBx ${NONE} $SUB.1 $ $1 \"$SUB\""),
+            "$SUBx ${NONE} $SUB.1 $ $1 \"$SUB\""
+        );
+        assert_eq!(
+            text(&mut all, "${_PWD} ${_INSTANCE} ${_HASH}${_BANG} ${_ENV HOME}"),
+            "/etc/k main #! /root"
+        );
         assert_eq!(text(&mut all, "${_RANDOM 4 4} ${_ENV NONE} ${_RANDOM x}"), "4 ${_ENV NONE} ${_RANDOM x}");
         all.set_value("LOOP", "a$LOOP");
         assert_eq!(text(&mut all, "$LOOP"), "aa$LOOP".replace("aa$LOOP", "too long"));
@@ -353,6 +359,9 @@ mod tests {
         assert_eq!(values("~LST({A, B}, {10,1},{20,4}) a").unwrap(), "10+1 20+4");
         assert_eq!(values("~LST({A, B}, {10}) a"), None);
         assert_eq!(values("~LST(X) a"), None);
-        assert_eq!(values("~SEQ(X, 9223372036854775806, 9223372036854775807)").unwrap().split(' ').count(), 2);
+        assert_eq!(
+            values("~SEQ(X, 9223372036854775806, 9223372036854775807)").unwrap().split(' ').count(),
+            2
+        );
     }
 }

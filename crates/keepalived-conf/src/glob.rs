@@ -106,7 +106,8 @@ fn wildcard(pattern: &[u8], name: &[u8]) -> bool {
                 continue;
             }
             Some(b'[') => {
-                if let (Some((length, set)), Some(&byte)) = (class(pattern.get(p..).unwrap_or_default()), name.get(n))
+                if let (Some((length, set)), Some(&byte)) =
+                    (class(pattern.get(p..).unwrap_or_default()), name.get(n))
                     && set(byte)
                 {
                     (p, n) = (p + length, n + 1);

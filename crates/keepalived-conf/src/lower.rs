@@ -53,7 +53,14 @@ pub(crate) fn lower(
     report: &mut Report,
 ) -> Draft {
     let mut draft = Draft::default();
-    let mut lower = Lower { reader, interfaces, report, next_rule: [FIRST_RULE; 2], needs_script_user: false, said_script_user: false };
+    let mut lower = Lower {
+        reader,
+        interfaces,
+        report,
+        next_rule: [FIRST_RULE; 2],
+        needs_script_user: false,
+        said_script_user: false,
+    };
     // What other blocks refer to, and defaults, come first wherever they stand.
     for node in nodes.iter().filter(|node| node.keyword.name == "global_defs") {
         lower.global(node, &mut draft);
@@ -179,6 +186,13 @@ pub(crate) fn is_checker_node(node: &Node) -> bool {
     let Keywords(block) = node.keyword.shape else { return false };
     matches!(
         block,
-        Block::Tcp | Block::Http | Block::Smtp | Block::Dns | Block::Misc | Block::Udp | Block::Ping | Block::FileCheck
+        Block::Tcp
+            | Block::Http
+            | Block::Smtp
+            | Block::Dns
+            | Block::Misc
+            | Block::Udp
+            | Block::Ping
+            | Block::FileCheck
     )
 }

@@ -190,7 +190,8 @@ impl<'a> LineSource<'a> {
             }
             self.lines += 1;
             if self.lines > self.most_lines || self.nesting > MAX_NESTING || self.frames.len() > MAX_FRAMES {
-                let message = "the configuration has too many lines: a parameter or a file that contains itself?";
+                let message =
+                    "the configuration has too many lines: a parameter or a file that contains itself?";
                 self.push(code::TOO_MANY_LINES, Severity::Error, message.to_owned(), span);
                 self.frames.clear();
                 return None;
@@ -241,7 +242,11 @@ impl<'a> LineSource<'a> {
                     let start = start + (text.len() - trimmed.len());
                     let (kept, verbatim, quote_open) = decomment(trimmed);
                     let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-                    let span = Span { file: id, start: offset(start), end: offset(start + kept.len().min(trimmed.len())) };
+                    let span = Span {
+                        file: id,
+                        start: offset(start),
+                        end: offset(start + kept.len().min(trimmed.len())),
+                    };
                     if text.is_empty() {
                         self.finish_definition();
                         continue;
@@ -314,11 +319,8 @@ impl<'a> LineSource<'a> {
             }
             let directory = self.directory();
             let environment = |name: &str| self.reader.environment(name);
-            let around = Surroundings {
-                directory: &directory,
-                instance: self.instance,
-                environment: &environment,
-            };
+            let around =
+                Surroundings { directory: &directory, instance: self.instance, environment: &environment };
             match self.definitions.replace(&text, &around) {
                 Replaced::Unchanged => break,
                 Replaced::TooLong => {
@@ -424,9 +426,8 @@ impl<'a> LineSource<'a> {
         // A parameter may bring a comment with it (`${_HASH}`).
         let comment = pieces.iter().position(|(word, _, _)| word.starts_with(['#', '!']));
         let kept = pieces.into_iter().take(comment.unwrap_or(usize::MAX));
-        let words: Vec<Word> = kept
-            .map(|(text, start, end)| Word { text, span: place(span, base, start, end) })
-            .collect();
+        let words: Vec<Word> =
+            kept.map(|(text, start, end)| Word { text, span: place(span, base, start, end) }).collect();
         (!words.is_empty()).then_some(Line { text, words, span: own, base })
     }
 
@@ -448,7 +449,10 @@ impl<'a> LineSource<'a> {
     /// Carries out `include_check`.
     pub(crate) fn include_check(&mut self, line: &Line) {
         for word in self.checks.apply(line.arguments()) {
-            let message = format!("Unknown include_check type '{}' - ignoring", word.text.trim_start_matches(['+', '-']));
+            let message = format!(
+                "Unknown include_check type '{}' - ignoring",
+                word.text.trim_start_matches(['+', '-'])
+            );
             self.push(code::INCLUDE_CHECK, Severity::Warning, message, word.span);
         }
     }
@@ -507,7 +511,8 @@ impl<'a> LineSource<'a> {
         if found.is_empty() && patterns.len() == 1 {
             let there = directory.join(pattern);
             let there = there.parent().is_some_and(|parent| {
-                glob::is_pattern(&parent.to_string_lossy()) || self.reader.kind(&tidy(parent)) != FileKind::Missing
+                glob::is_pattern(&parent.to_string_lossy())
+                    || self.reader.kind(&tidy(parent)) != FileKind::Missing
             });
             if wild && there {
                 if checks.wildcard {
@@ -531,7 +536,8 @@ impl<'a> LineSource<'a> {
                     Err(error) => {
                         let reason = error.to_string();
                         let reason = reason.split(" (os error").next().unwrap_or(&reason);
-                        let message = format!("Configuration file '{name}' open problem ({reason}) - skipping");
+                        let message =
+                            format!("Configuration file '{name}' open problem ({reason}) - skipping");
                         self.not_there(message, any, span);
                     }
                 },
@@ -540,8 +546,9 @@ impl<'a> LineSource<'a> {
                     self.not_there(message, any, span);
                 }
                 _ => {
-                    let message =
-                        format!("Configuration file '{name}' is not a regular non-executable file - skipping");
+                    let message = format!(
+                        "Configuration file '{name}' is not a regular non-executable file - skipping"
+                    );
                     self.not_there(message, any, span);
                 }
             }

@@ -138,10 +138,7 @@ pub fn escaped_words(text: &str) -> Result<Vec<(String, usize, usize)>, WordErro
 }
 
 /// What comes after a backslash; where it ends.
-fn escape(
-    letters: &mut std::iter::Peekable<std::str::CharIndices<'_>>,
-    word: &mut Vec<u8>,
-) -> Option<usize> {
+fn escape(letters: &mut std::iter::Peekable<std::str::CharIndices<'_>>, word: &mut Vec<u8>) -> Option<usize> {
     let (at, letter) = letters.next()?;
     let mut end = at + letter.len_utf8();
     let mut digits = |radix: u32, most: usize, first: u32, end: &mut usize| {

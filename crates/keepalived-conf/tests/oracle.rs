@@ -8,7 +8,11 @@
 //! explains KEY.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "runs keepalived beside the language")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "runs keepalived beside the language"
+)]
 
 use keepalived_conf::{Disk, KeepalivedLines, Named, Options, load, verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,13 +126,15 @@ fn declared(file: &Path) -> Declared {
 fn compare(kind: &str, least: usize, good: impl Fn(i32) -> bool) {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(kind);
     let entries = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "conf")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "conf")).collect();
     files.sort();
     let filter = std::env::var("EVENKEEL_TEST_CASE").unwrap_or_default();
     files.retain(|file| file.file_name().unwrap().to_string_lossy().contains(&filter));
-    let explained =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/differences-keepalived.md"))
-            .expect("docs/differences-keepalived.md");
+    let explained = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/differences-keepalived.md"),
+    )
+    .expect("docs/differences-keepalived.md");
     let mut failures = Vec::new();
     let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
     for (file, theirs) in files.iter().zip(keepalived(&files)) {
@@ -141,12 +147,19 @@ fn compare(kind: &str, least: usize, good: impl Fn(i32) -> bool) {
         let code = declared.code.unwrap_or(theirs.code);
         let equal = ours.code == code && missing == declared.theirs && (stopped || added == declared.ours);
         if let Some(key) = &declared.key {
-            assert!(explained.contains(&format!("### {key}\n")), "{}: {key} is not explained", file.display());
+            assert!(
+                explained.contains(&format!("### {key}\n")),
+                "{}: {key} is not explained",
+                file.display()
+            );
             *reasons.entry(key.clone()).or_default() += 1;
         }
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         if !good(theirs.code) {
-            failures.push(format!("== {kind}/{name}: keepalived ends with {}, so it belongs elsewhere", theirs.code));
+            failures.push(format!(
+                "== {kind}/{name}: keepalived ends with {}, so it belongs elsewhere",
+                theirs.code
+            ));
         }
         if equal && (declared.key.is_some() || (declared.theirs.is_empty() && declared.ours.is_empty())) {
             continue;

@@ -40,7 +40,10 @@ impl Chance {
     ///
     /// # Panics
     /// When there is none.
-    #[expect(clippy::indexing_slicing, reason = "below() keeps within the slice; an empty one is the test's own fault")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "below() keeps within the slice; an empty one is the test's own fault"
+    )]
     pub fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len())]
     }

@@ -120,7 +120,8 @@ impl Host {
 
     /// Where the addresses of a virtual router belong.
     pub fn addresses_of(&self, router: RouterId) -> Vec<(LinkId, IpAddr)> {
-        let of = |router: &vrrp::VirtualRouter| router.addresses.iter().map(|a| (a.link, a.address)).collect();
+        let of =
+            |router: &vrrp::VirtualRouter| router.addresses.iter().map(|a| (a.link, a.address)).collect();
         self.config.routers.get(router.index()).map_or_else(Vec::new, of)
     }
 }

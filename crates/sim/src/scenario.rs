@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use vrrp::track::Kind;
 use vrrp::{
-    Address, Authentication, Config, Family, Group, Initial, Link, LinkId, Mode, Peer, Preemption, RouterId, Track,
-    TrackId, TrackState, Tracking, Unicast, Version, VirtualRouter,
+    Address, Authentication, Config, Family, Group, Initial, Link, LinkId, Mode, Peer, Preemption, RouterId,
+    Track, TrackId, TrackState, Tracking, Unicast, Version, VirtualRouter,
 };
 
 /// What the hosts of a network have in common.
@@ -169,13 +169,24 @@ impl RouterPlan {
         for last in 0..2 {
             let address = match self.family {
                 Family::V4 => IpAddr::V4(Ipv4Addr::new(10, self.segment as u8, 100 + number as u8, last)),
-                Family::V6 => IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, self.segment as u16, 0, 0, number as u16, last.into())),
+                Family::V6 => IpAddr::V6(Ipv6Addr::new(
+                    0xfd00,
+                    0,
+                    0,
+                    self.segment as u16,
+                    0,
+                    0,
+                    number as u16,
+                    last.into(),
+                )),
             };
             router.addresses.push(Address { address, link, advertised: true });
         }
         if self.unicast {
             let others = (0..hosts).filter(|other| *other != host);
-            let peers = others.map(|other| Peer { address: own(self.family, self.segment, other), ttl: None }).collect();
+            let peers = others
+                .map(|other| Peer { address: own(self.family, self.segment, other), ttl: None })
+                .collect();
             router.mode = Mode::Unicast(Unicast { peers, ttl: None, check_source: true });
         }
         router.tracks.push(Tracking { track: TrackId(0), weight: self.weight, reverse: false });
@@ -233,7 +244,8 @@ pub fn misfortune(world: &mut World, plan: &mut Plan) {
         3 => world.segments[segment].duplicates = world.chance.below(500),
         4 => {
             let most = plan.slowest() / 4;
-            world.segments[segment].most_delay = world.chance.time(Duration::from_micros(100), most.max(Duration::from_millis(1)));
+            world.segments[segment].most_delay =
+                world.chance.time(Duration::from_micros(100), most.max(Duration::from_millis(1)));
         }
         5 => world.segments[segment].heal(),
         6 => {

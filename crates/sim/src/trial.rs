@@ -125,7 +125,13 @@ fn agreed(world: &mut World, plan: &Plan, alone: &[Vec<usize>]) -> Result<(), St
     Ok(())
 }
 
-fn check_cache(world: &World, segment: usize, link: usize, address: IpAddr, master: usize) -> Result<(), String> {
+fn check_cache(
+    world: &World,
+    segment: usize,
+    link: usize,
+    address: IpAddr,
+    master: usize,
+) -> Result<(), String> {
     debug_assert_eq!(segment, link, "each host has its n-th interface on the n-th segment");
     match world.segments[segment].cache.get(&address) {
         Some(host) if *host == master => Ok(()),
@@ -164,12 +170,15 @@ fn takeover(world: &mut World, plan: &Plan, router: usize, end: Ending, how: &st
     let bound = if end == Ending::Death { interval * 3 + skew } else { skew };
     let bound = bound + bound / 1000 + SLACK;
     world.run(bound + interval * 4);
-    let entered = world.changes[seen..].iter().find(|change| change.router == router && change.to == State::Master);
+    let entered =
+        world.changes[seen..].iter().find(|change| change.router == router && change.to == State::Master);
     match entered {
         Some(change) if change.at - ended <= bound => {}
         Some(change) => {
             let took = change.at - ended;
-            return Err(format!("host {master} {how}; router {router} was taken over after {took:?}, not {bound:?}"));
+            return Err(format!(
+                "host {master} {how}; router {router} was taken over after {took:?}, not {bound:?}"
+            ));
         }
         None => return Err(format!("host {master} {how}; router {router} was not taken over")),
     }

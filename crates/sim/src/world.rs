@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 use vrrp::{
-    Action, AddressChange, Advert, Cause, Config, Datagram, LinkChange, LinkId, Notification, Received, Router,
-    RouterId, State, Subject, TrackId, TrackState,
+    Action, AddressChange, Advert, Cause, Config, Datagram, LinkChange, LinkId, Notification, Received,
+    Router, RouterId, State, Subject, TrackId, TrackState,
 };
 
 /// Something that will happen.
@@ -197,9 +197,12 @@ impl World {
         self.with(host, |process, now| {
             for (link, packet) in &inbox {
                 let datagram = match (packet.source, packet.destination) {
-                    (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                        Datagram::V6 { source, destination, hop_limit: Some(packet.ttl), payload: &packet.bytes }
-                    }
+                    (IpAddr::V6(source), IpAddr::V6(destination)) => Datagram::V6 {
+                        source,
+                        destination,
+                        hop_limit: Some(packet.ttl),
+                        payload: &packet.bytes,
+                    },
                     _ => Datagram::V4(&packet.bytes),
                 };
                 process.handle_packet(now, &Received { link: Some(*link), datagram });
@@ -246,7 +249,10 @@ impl World {
             }
             Action::Withdraw(router) => {
                 if !self.hosts[host].installed.remove(&router) {
-                    self.breach(format!("host {host} withdraws router {}, which was not installed", router.0));
+                    self.breach(format!(
+                        "host {host} withdraws router {}, which was not installed",
+                        router.0
+                    ));
                 }
                 for (link, address) in self.hosts[host].addresses_of(router) {
                     self.displace(host, link, address);
@@ -276,7 +282,9 @@ impl World {
                     }
                 }
             }
-            Action::Notify(Notification::State { subject: Subject::Router(router), from, to, cause, .. }) => {
+            Action::Notify(Notification::State {
+                subject: Subject::Router(router), from, to, cause, ..
+            }) => {
                 self.note(|| format!("host {host} router {}: {from} -> {to}: {cause}", router.0));
                 self.changes.push(Change { at: self.now, host, router: router.index(), from, to, cause });
             }
@@ -292,13 +300,19 @@ impl World {
 
     fn place(&mut self, host: usize, link: LinkId, address: IpAddr) {
         if self.hosts[host].addresses.insert((link, address)) {
-            self.schedule(ECHO, Happening::Address { host, change: AddressChange { link, address, present: true } });
+            self.schedule(
+                ECHO,
+                Happening::Address { host, change: AddressChange { link, address, present: true } },
+            );
         }
     }
 
     fn displace(&mut self, host: usize, link: LinkId, address: IpAddr) {
         if self.hosts[host].addresses.remove(&(link, address)) {
-            self.schedule(ECHO, Happening::Address { host, change: AddressChange { link, address, present: false } });
+            self.schedule(
+                ECHO,
+                Happening::Address { host, change: AddressChange { link, address, present: false } },
+            );
         }
     }
 
@@ -461,7 +475,9 @@ impl World {
                 wanted.extend(router.addresses.iter().map(|a| (a.link, a.address)));
             }
             if master != here.installed.contains(&id) {
-                wrong = Some(format!("host {host} router {number}: Master {master}, but installed is not the same"));
+                wrong = Some(format!(
+                    "host {host} router {number}: Master {master}, but installed is not the same"
+                ));
             }
         }
         for group in &here.config.groups {

@@ -29,7 +29,10 @@ fn invariants_hold_in_the_history_of_every_seed() {
     println!("{seeds} seeds: {changes} changes of state, {takeovers} takeovers measured");
     if let Some((_, history)) = failures.first() {
         let seeds: Vec<u64> = failures.iter().map(|(seed, _)| *seed).collect();
-        let reasons: String = failures.iter().filter_map(|(_, text)| text.lines().next()).fold(String::new(), |all, line| all + line + "\n");
+        let reasons: String = failures
+            .iter()
+            .filter_map(|(_, text)| text.lines().next())
+            .fold(String::new(), |all, line| all + line + "\n");
         panic!("{} seeds fail: {seeds:?}. The first:\n{history}\nAll:\n{reasons}", failures.len());
     }
     assert!(takeovers > seeds as usize, "takeovers are measured in most histories, not in {takeovers}");

@@ -229,6 +229,14 @@ impl Router {
         self.actions.pop_front()
     }
 
+    /// Gives back what a start or a reload needed and ordinary work does not.
+    pub fn shrink(&mut self) {
+        self.actions.shrink_to_fit();
+        self.pool = Vec::new();
+        self.instances.shrink_to_fit();
+        self.config.routers.shrink_to_fit();
+    }
+
     /// The configuration in force, its links and tracks as last reported.
     pub fn config(&self) -> &Config {
         &self.config

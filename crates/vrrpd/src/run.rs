@@ -247,7 +247,7 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         path
     });
     world.borrow_mut().tell(&Report::Ready);
-    trim_later();
+    trim_later(&world);
     run_loop(&world, &alarm, &mut options, &log).await;
     log.info("Stopping");
     let notifier = {
@@ -334,15 +334,20 @@ fn reload(world: &Rc<RefCell<World>>, options: &mut Options, log: &Rc<Log>) {
         return;
     }
     world.borrow_mut().reload(world, plan);
-    trim_later();
+    trim_later(world);
 }
 
 /// Once a start or reload and the elections after it are over, what they needed is given back.
-fn trim_later() {
+fn trim_later(world: &Rc<RefCell<World>>) {
     let until = reactor::now() + Duration::from_secs(8);
+    let world = Rc::downgrade(world);
     reactor::spawn(async move {
         reactor::sleep_until(until).await;
+        if let Some(world) = world.upgrade() {
+            world.borrow_mut().shrink();
+        }
         reactor::process::trim_heap();
+        reactor::process::trim_text();
     });
 }
 

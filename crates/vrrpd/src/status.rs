@@ -34,7 +34,10 @@ pub fn listen(path: &Path) -> io::Result<Listener> {
     {
         DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
     }
-    Listener::bind(&SockAddr::Path(path.to_owned()), &ListenOptions { mode: Some(0o600), ..ListenOptions::default() })
+    Listener::bind(
+        &SockAddr::Path(path.to_owned()),
+        &ListenOptions { mode: Some(0o600), ..ListenOptions::default() },
+    )
 }
 
 /// Serves the socket as long as the role runs.

@@ -69,8 +69,14 @@ const OPTIONS: &[(&str, &str)] = &[
     ("-m, --core-dump", "Leave a core file when it crashes"),
     ("-e, --all-config", "Every included file must be there"),
     ("-i, --config-id=ID", "What lines beginning with @ are compared with\n(default: the host's name)"),
-    ("    --signum=NAME", "Show the number of the signal for STOP, RELOAD, DATA,\nSTATS, STATS_CLEAR or JSON"),
-    ("-t, --config-test[=FILE]", "Only check the configuration; messages go to standard error\nor to the file"),
+    (
+        "    --signum=NAME",
+        "Show the number of the signal for STOP, RELOAD, DATA,\nSTATS, STATS_CLEAR or JSON",
+    ),
+    (
+        "-t, --config-test[=FILE]",
+        "Only check the configuration; messages go to standard error\nor to the file",
+    ),
     ("-v, --version", "Show the version"),
     ("-h, --help", "Show this text"),
 ];

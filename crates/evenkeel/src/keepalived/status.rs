@@ -96,7 +96,8 @@ fn table(answer: &Value) -> String {
     let mut text = String::new();
     let row = |text: &mut String, cells: [&str; 7]| {
         let [name, id, interface, state, priority, since, master] = cells;
-        let line = format!("{name:<16} {id:>4} {interface:<15} {state:<7} {priority:>4} {since:<19} {master}");
+        let line =
+            format!("{name:<16} {id:>4} {interface:<15} {state:<7} {priority:>4} {since:<19} {master}");
         let _ = writeln!(text, "{}", line.trim_end());
     };
     row(&mut text, ["INSTANCE", "VRID", "INTERFACE", "STATE", "PRIO", "SINCE (UTC)", "MASTER"]);
@@ -121,7 +122,8 @@ fn table(answer: &Value) -> String {
         let _ = writeln!(text, "    {}", word(instance, "cause"));
         let addresses: Vec<String> = list(instance, "addresses").map(plain).collect();
         if !addresses.is_empty() {
-            let here = if instance.get("addresses_set") == Some(&Value::Bool(true)) { "" } else { " (not here)" };
+            let here =
+                if instance.get("addresses_set") == Some(&Value::Bool(true)) { "" } else { " (not here)" };
             let _ = writeln!(text, "    addresses {}{here}", addresses.join(" "));
         }
         let counters = instance.get("counters").and_then(Value::as_object);
@@ -144,7 +146,10 @@ fn table(answer: &Value) -> String {
         }
     }
     for group in list(answer, "groups") {
-        row(&mut text, [&word(group, "name"), "", "(sync group)", &word(group, "state"), "", &date(group), ""]);
+        row(
+            &mut text,
+            [&word(group, "name"), "", "(sync group)", &word(group, "state"), "", &date(group), ""],
+        );
         let _ = writeln!(text, "    {}", word(group, "cause"));
     }
     text
@@ -185,10 +190,12 @@ mod tests {
 
     #[test]
     fn the_socket_is_found_by_the_pid_file() {
-        let parse = |line: &str| {
-            Question::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        };
-        assert_eq!(parse("--json").unwrap(), Question { json: true, socket: "/run/evenkeel/vrrp.sock".into() });
+        let parse =
+            |line: &str| Question::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(
+            parse("--json").unwrap(),
+            Question { json: true, socket: "/run/evenkeel/vrrp.sock".into() }
+        );
         assert_eq!(parse("-p /x/k.pid").unwrap().socket, Path::new("/x/k.sock"));
         assert_eq!(parse("--pid=/x/k.pid").unwrap().socket, Path::new("/x/k.sock"));
         assert_eq!(parse("--socket /s").unwrap().socket, Path::new("/s"));

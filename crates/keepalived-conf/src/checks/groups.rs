@@ -105,13 +105,15 @@ fn clear_weights(instance: &mut crate::model::Instance, check: &mut Check<'_>) {
         let name = &tracked.name.text;
         let weight = tracked.weight.value;
         if weight == 1 {
-            let message =
-                format!("({label}) ignoring weight from tracked file {name} due to SYNC group. specify weight 0");
+            let message = format!(
+                "({label}) ignoring weight from tracked file {name} due to SYNC group. specify weight 0"
+            );
             check.say(code::TRACKING, tracked.name.place, message);
             tracked.weight.value = 0;
             return true;
         }
-        let message = format!("({label}) ignoring tracked file {name} with weight {weight} due to SYNC group");
+        let message =
+            format!("({label}) ignoring tracked file {name} with weight {weight} due to SYNC group");
         check.say(code::TRACKING, tracked.name.place, message);
         false
     });
@@ -127,7 +129,8 @@ fn keep_track_group(group: &mut TrackGroup, instances: &[String], check: &mut Ch
         let known = instances.contains(&member.text);
         if !known {
             let name = &member.text;
-            let message = format!("vrrp instance {name} specified in track group {label} doesn't exist - ignoring");
+            let message =
+                format!("vrrp instance {name} specified in track group {label} doesn't exist - ignoring");
             check.say(code::UNDEFINED, member.place, message);
         }
         known

@@ -14,7 +14,12 @@ const MAX_V3: Duration = Duration::from_millis(40_950);
 /// Addresses of an advertisement: its count has eight bits.
 const MAX_ADDRESSES: usize = 255;
 
-pub(super) fn run(draft: &mut Draft, options: &Options, interfaces: &dyn InterfaceTable, check: &mut Check<'_>) {
+pub(super) fn run(
+    draft: &mut Draft,
+    options: &Options,
+    interfaces: &dyn InterfaceTable,
+    check: &mut Check<'_>,
+) {
     let global = draft.config.global.clone();
     draft.instances.retain_mut(|one| settle(one, &global, options, interfaces, check));
 }
@@ -87,8 +92,15 @@ fn interface(
     }
 }
 
-fn family_and_version(one: &mut InstanceDraft, global: &Global, place: Place, label: &str, check: &mut Check<'_>) {
-    let family = one.family.or_else(|| one.instance.excluded_addresses.first().map(|address| address.family()));
+fn family_and_version(
+    one: &mut InstanceDraft,
+    global: &Global,
+    place: Place,
+    label: &str,
+    check: &mut Check<'_>,
+) {
+    let family =
+        one.family.or_else(|| one.instance.excluded_addresses.first().map(|address| address.family()));
     let family = family.unwrap_or(Family::V4);
     one.instance.family = family;
     one.instance.version = match (family, one.version) {
@@ -152,8 +164,7 @@ fn priority_and_preemption(one: &mut InstanceDraft, place: Place, label: &str, c
     if instance.strict && master != (instance.priority == 255) {
         let message = format!("({label}) State MASTER must match being address owner");
         check.say(code::STRICT, place, message);
-        instance.state =
-            if instance.priority == 255 { InitialState::Master } else { InitialState::Backup };
+        instance.state = if instance.priority == 255 { InitialState::Master } else { InitialState::Backup };
     }
     let master = instance.state == InitialState::Master;
     if instance.nopreempt {
@@ -171,7 +182,9 @@ fn priority_and_preemption(one: &mut InstanceDraft, place: Place, label: &str, c
     }
     if !instance.preempt_delay.is_zero() {
         let message = if master {
-            Some(format!("({label}) Warning - preempt delay will not work with initial state MASTER - clearing"))
+            Some(format!(
+                "({label}) Warning - preempt delay will not work with initial state MASTER - clearing"
+            ))
         } else if instance.strict {
             Some(format!("({label}) preempt_delay is incompatible with strict mode - resetting"))
         } else if instance.nopreempt {
@@ -205,7 +218,8 @@ fn authentication(one: &mut InstanceDraft, place: Place, label: &str, check: &mu
     }
     let Some(password) = one.auth_pass else { return };
     if is_ah && instance.state == InitialState::Master && instance.priority != 255 {
-        let message = format!("({label}) Initial state master is incompatible with AH authentication - clearing");
+        let message =
+            format!("({label}) Initial state master is incompatible with AH authentication - clearing");
         check.say(code::AUTHENTICATION, place, message);
         instance.state = InitialState::Backup;
     }
@@ -246,7 +260,8 @@ fn unicast(one: &mut InstanceDraft, place: Place, label: &str, check: &mut Check
 fn virtual_interfaces(one: &mut InstanceDraft, place: Place, label: &str, check: &mut Check<'_>) {
     let instance = &mut one.instance;
     if instance.vmac.is_some() && instance.interface.is_none() {
-        let message = format!("({label}): Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac");
+        let message =
+            format!("({label}): Cannot use VMAC/ipvlan with unicast and no interface - clearing use_vmac");
         check.say(code::VMAC, place, message);
         instance.vmac = None;
         instance.ipvlan = None;
@@ -283,8 +298,9 @@ fn interval(instance: &mut Instance, place: Place, label: &str, check: &mut Chec
                 check.say(code::ADVERT_INTERVAL, place, message);
                 instance.advert_interval = Duration::from_secs(255);
             } else if time.subsec_nanos() != 0 {
-                let message =
-                    format!("({label}) VRRPv2 advertisement interval {seconds:.6}s must be an integer. rounding");
+                let message = format!(
+                    "({label}) VRRPv2 advertisement interval {seconds:.6}s must be an integer. rounding"
+                );
                 check.say(code::ADVERT_INTERVAL, place, message);
                 let rounded = time.as_secs() + u64::from(time.subsec_millis() >= 500);
                 instance.advert_interval = Duration::from_secs(rounded.max(1));
@@ -332,14 +348,20 @@ fn strict(one: &mut InstanceDraft, place: Place, label: &str, check: &mut Check<
         }
         wrong
     };
-    if reset(instance.down_timer_adverts != 3, "down_timer_adverts is incompatible with strict mode - resetting") {
+    if reset(
+        instance.down_timer_adverts != 3,
+        "down_timer_adverts is incompatible with strict mode - resetting",
+    ) {
         instance.down_timer_adverts = 3;
     }
     if reset(!instance.garp.master_refresh.is_zero(), "Strict mode requires no repeat garps. resetting") {
         instance.garp.master_refresh = Duration::ZERO;
     }
     let silent = one.lower_delay_written || one.lower_repeat_written;
-    if reset(silent && instance.garp.lower_prio_repeat > 0, "Strict mode requires no lower priority advert. resetting") {
+    if reset(
+        silent && instance.garp.lower_prio_repeat > 0,
+        "Strict mode requires no lower priority advert. resetting",
+    ) {
         instance.garp.lower_prio_repeat = 0;
     }
     instance.lower_priority_no_advert = true;
@@ -352,7 +374,11 @@ fn strict(one: &mut InstanceDraft, place: Place, label: &str, check: &mut Check<
     }
     let mac = instance.vmac.as_mut().and_then(|vmac| vmac.mac.take());
     if mac.is_some() {
-        check.say(code::STRICT, place, format!("({label}): cannot specify MAC address with strict mode - clearing"));
+        check.say(
+            code::STRICT,
+            place,
+            format!("({label}): cannot specify MAC address with strict mode - clearing"),
+        );
     }
 }
 

@@ -4,7 +4,8 @@ use super::Check;
 use crate::code;
 use crate::lower::{Draft, ServerDraft, show_service};
 use crate::model::{
-    Family, Forwarding, GroupEntry, Persistence, Protocol, RealServer, Service, VirtualServer, VirtualServerGroup,
+    Family, Forwarding, GroupEntry, Persistence, Protocol, RealServer, Service, VirtualServer,
+    VirtualServerGroup,
 };
 use std::time::Duration;
 
@@ -44,8 +45,10 @@ fn settle(one: &mut ServerDraft, groups: &[VirtualServerGroup], check: &mut Chec
     }
     if mark {
         if one.protocol.take().is_some() {
-            let message =
-                format!("Warning: Virtual server {}: protocol specified for fwmark - protocol will be ignored", name(one));
+            let message = format!(
+                "Warning: Virtual server {}: protocol specified for fwmark - protocol will be ignored",
+                name(one)
+            );
             check.say(code::VIRTUAL_SERVER, place, message);
         }
     } else if one.protocol.is_none() {
@@ -60,7 +63,8 @@ fn settle(one: &mut ServerDraft, groups: &[VirtualServerGroup], check: &mut Chec
         one.server.flags.one_packet = false;
     }
     if matches!(one.server.service, Service::Address { port: 0, .. }) && one.server.persistence.is_none() {
-        let message = format!("Virtual server {shown}: zero port only valid for persistent services - setting");
+        let message =
+            format!("Virtual server {shown}: zero port only valid for persistent services - setting");
         check.say(code::VIRTUAL_SERVER, place, message);
         let timeout = Duration::from_secs(360);
         one.server.persistence = Some(Persistence { timeout, ..Persistence::default() });
@@ -135,7 +139,8 @@ fn duplicates(server: &mut VirtualServer, shown: &str, protocol: Option<Protocol
         fresh
     });
     let Some(sorry) = &mut server.sorry_server else { return };
-    let same = server.real_servers.iter().find(|real| (real.address, real.port) == (sorry.address, sorry.port));
+    let same =
+        server.real_servers.iter().find(|real| (real.address, real.port) == (sorry.address, sorry.port));
     if let Some(real) = same
         && real.inhibit_on_failure != sorry.inhibit
     {
@@ -184,10 +189,14 @@ fn ports(server: &mut VirtualServer, shown: &str, protocol: Option<Protocol>, ch
         let real_shown = show_server(real, protocol);
         let message = match port {
             None => {
-                format!("WARNING - fwmark virtual server {shown}, real server {real_shown} has port specified - clearing")
+                format!(
+                    "WARNING - fwmark virtual server {shown}, real server {real_shown} has port specified - clearing"
+                )
             }
             Some(_) => {
-                format!("WARNING - virtual server {shown} and real server {real_shown} ports don't match - resetting")
+                format!(
+                    "WARNING - virtual server {shown} and real server {real_shown} ports don't match - resetting"
+                )
             }
         };
         check.say(code::REAL_SERVER, real.place, message);

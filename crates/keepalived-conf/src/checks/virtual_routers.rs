@@ -34,9 +34,10 @@ fn conflict(a: &Instance, b: &Instance) -> bool {
     }
     match (a.unicast_peers.is_empty(), b.unicast_peers.is_empty()) {
         (true, true) => a.multicast_group == b.multicast_group,
-        (false, false) => {
-            a.unicast_peers.iter().any(|peer| b.unicast_peers.iter().any(|other| other.address == peer.address))
-        }
+        (false, false) => a
+            .unicast_peers
+            .iter()
+            .any(|peer| b.unicast_peers.iter().any(|other| other.address == peer.address)),
         _ => false,
     }
 }

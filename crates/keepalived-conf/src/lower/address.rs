@@ -31,7 +31,9 @@ impl Lower<'_> {
             match (option.text.as_str(), value) {
                 ("dev", Some(value)) => self.address_device(first, value, &mut address),
                 ("scope", Some(value)) => self.address_scope(first, value, &mut address),
-                ("broadcast" | "brd", Some(value)) => self.address_broadcast(first, option, value, &mut address)?,
+                ("broadcast" | "brd", Some(value)) => {
+                    self.address_broadcast(first, option, value, &mut address)?
+                }
                 ("label", Some(value)) => self.address_label(first, value, &mut address)?,
                 ("peer", Some(value)) => self.address_peer(first, value, &mut address),
                 ("track_group", Some(value)) if fixed => {
@@ -56,8 +58,10 @@ impl Lower<'_> {
                 }
                 _ => {
                     if !self.address_flag(option, fixed, line, &mut index, &mut address) {
-                        let message =
-                            format!("Unknown configuration entry '{}' for ip address - ignoring", option.text);
+                        let message = format!(
+                            "Unknown configuration entry '{}' for ip address - ignoring",
+                            option.text
+                        );
                         self.say(code::EXCESS, option.span, message);
                     }
                     continue;
@@ -65,7 +69,10 @@ impl Lower<'_> {
             }
             index += 1;
         }
-        if address.family() == Family::V6 && address.prefix.length == 128 && address.preferred_lifetime.is_none() {
+        if address.family() == Family::V6
+            && address.prefix.length == 128
+            && address.preferred_lifetime.is_none()
+        {
             address.preferred_lifetime = Some(PreferredLifetime::Seconds(0));
         }
         Some(address)
@@ -122,7 +129,8 @@ impl Lower<'_> {
         match self.scope(&value.text) {
             Some(scope) => address.scope = Some(scope),
             None => {
-                let message = format!("Invalid scope '{}' specified for {} - ignoring", value.text, first.text);
+                let message =
+                    format!("Invalid scope '{}' specified for {} - ignoring", value.text, first.text);
                 self.say(code::CHOICE, value.span, message);
             }
         }
@@ -254,7 +262,9 @@ impl Lower<'_> {
                 while let Some(word) = line.words.get(*index) {
                     if let Some(mac) = mac(&word.text, 0) {
                         vmac.mac = Some(mac);
-                    } else if vmac.name.is_none() && word.text.contains(|c: char| c.is_ascii_digit() || c == '.') {
+                    } else if vmac.name.is_none()
+                        && word.text.contains(|c: char| c.is_ascii_digit() || c == '.')
+                    {
                         vmac.name = Some(word.text.clone());
                     } else {
                         break;

@@ -65,7 +65,11 @@ impl Lower<'_> {
                 match self.unsigned(word, u32::from(!checker), u32::MAX) {
                     Some(count) => timing.retry = Some(count),
                     None if checker => {
-                        self.say(code::NUMBER, word.span, format!("Invalid retry connection value '{}'", word.text));
+                        self.say(
+                            code::NUMBER,
+                            word.span,
+                            format!("Invalid retry connection value '{}'", word.text),
+                        );
                     }
                     None => self.say(code::NUMBER, word.span, format!("retry value invalid - {}", word.text)),
                 }
@@ -189,7 +193,11 @@ impl Lower<'_> {
             "connect_ip" | "bindto" => {
                 let Some(word) = self.word(line, 1) else { return true };
                 let Ok(address) = word.text.parse::<IpAddr>() else {
-                    self.say(code::ADDRESS, word.span, format!("Invalid {name} address {} - ignoring", word.text));
+                    self.say(
+                        code::ADDRESS,
+                        word.span,
+                        format!("Invalid {name} address {} - ignoring", word.text),
+                    );
                     return true;
                 };
                 let (slot, other, other_name) = if name == "bindto" {
@@ -199,8 +207,9 @@ impl Lower<'_> {
                 };
                 if other.is_some_and(|other| Family::of(other) != Family::of(address)) {
                     let text = &word.text;
-                    let message =
-                        format!("{name} address {text} does not match address family of {other_name} - skipping");
+                    let message = format!(
+                        "{name} address {text} does not match address family of {other_name} - skipping"
+                    );
                     self.say(code::ADDRESS, word.span, message);
                     return true;
                 }
@@ -208,7 +217,8 @@ impl Lower<'_> {
             }
             "connect_port" | "bind_port" => {
                 let Some(word) = self.word(line, 1) else { return true };
-                let Some(port) = self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()) else {
+                let Some(port) = self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok())
+                else {
                     self.say(code::NUMBER, word.span, format!("Invalid checker {name} '{}'", word.text));
                     return true;
                 };
@@ -282,7 +292,9 @@ impl Lower<'_> {
             if child.keyword.name == "type" {
                 match TYPES.iter().find(|(name, _)| *name == text) {
                     Some((_, number)) => query = *number,
-                    None => self.say(code::CHOICE, word.span, format!("Unknown DNS check type {text} - ignoring")),
+                    None => {
+                        self.say(code::CHOICE, word.span, format!("Unknown DNS check type {text} - ignoring"))
+                    }
                 }
             } else if name.is_some() {
                 self.say(code::REPEATED, word.span, "DNS_CHECK name already specified - ignoring");
@@ -297,8 +309,13 @@ impl Lower<'_> {
     }
 
     fn udp(&mut self, node: &Node, common: &mut Common) -> CheckerKind {
-        let mut check =
-            UdpCheck { payload: None, require_reply: false, reply: Vec::new(), min_length: 0, max_length: 255 };
+        let mut check = UdpCheck {
+            payload: None,
+            require_reply: false,
+            reply: Vec::new(),
+            min_length: 0,
+            max_length: 255,
+        };
         for child in &node.body {
             if self.common(child, common) {
                 continue;
@@ -315,7 +332,11 @@ impl Lower<'_> {
                     check.require_reply = true;
                     match hex(line, true) {
                         Some(bytes) => check.reply = bytes,
-                        None => self.say(code::CHECKER, line.span, "Invalid hex string for UDP_CHECK require_reply"),
+                        None => self.say(
+                            code::CHECKER,
+                            line.span,
+                            "Invalid hex string for UDP_CHECK require_reply",
+                        ),
                     }
                 }
                 name => {
@@ -328,8 +349,9 @@ impl Lower<'_> {
                         None => {
                             let which = if min { "min" } else { "max" };
                             let text = &word.text;
-                            let message =
-                                format!("UDP_CHECK {which} length {text} not valid - must be between 0 & 65535");
+                            let message = format!(
+                                "UDP_CHECK {which} length {text} not valid - must be between 0 & 65535"
+                            );
                             self.say(code::NUMBER, word.span, message);
                         }
                     }
@@ -376,7 +398,8 @@ impl Lower<'_> {
                     let before = self.report.len();
                     account = self.account(line.arguments());
                     if self.report.len() > before {
-                        let command = script.as_ref().map_or_else(String::new, |script| quoted(&script.command));
+                        let command =
+                            script.as_ref().map_or_else(String::new, |script| quoted(&script.command));
                         let message =
                             format!("Failed to set uid/gid for misc checker script {command} - removing");
                         self.say(code::ACCOUNT, line.span, message);
@@ -411,7 +434,11 @@ impl Lower<'_> {
                     match draft.config.files.iter().find(|one| one.name.text == word.text) {
                         Some(found) => file = Some((name_of(word), found.weight)),
                         None => {
-                            self.say(code::UNDEFINED, word.span, format!("track_file {} not found", word.text));
+                            self.say(
+                                code::UNDEFINED,
+                                word.span,
+                                format!("track_file {} not found", word.text),
+                            );
                         }
                     }
                 }
@@ -424,8 +451,9 @@ impl Lower<'_> {
                             weight = Some(Weight { value, reverse });
                         }
                         None => {
-                            let message =
-                                format!("weight for track file must be in [{least}..{most}] inclusive. Ignoring...");
+                            let message = format!(
+                                "weight for track file must be in [{least}..{most}] inclusive. Ignoring..."
+                            );
                             self.say(code::NUMBER, word.span, message);
                         }
                     }

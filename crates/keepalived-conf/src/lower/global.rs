@@ -2,7 +2,7 @@
 
 use super::{Draft, Lower, name_of};
 use crate::code;
-use crate::model::{FlushOnStop, Global, LvsSync, NftablesIpvs, Nftables, SmtpServer};
+use crate::model::{FlushOnStop, Global, LvsSync, Nftables, NftablesIpvs, SmtpServer};
 use crate::tree::Node;
 use crate::word::Line;
 use std::net::IpAddr;
@@ -30,8 +30,7 @@ impl Lower<'_> {
         }
         let global = &draft.config.global;
         let once = [&global.startup_script, &global.shutdown_script];
-        draft.runs_scripts[2] |=
-            once.into_iter().flatten().any(|once| !once.script.command.is_empty());
+        draft.runs_scripts[2] |= once.into_iter().flatten().any(|once| !once.script.command.is_empty());
     }
 
     /// The argument, or the message that it is missing.
@@ -158,7 +157,11 @@ impl Lower<'_> {
                 match self.integer(word, -1000, 1000).and_then(|value| i32::try_from(value).ok()) {
                     Some(value) => global.nftables.get_or_insert_with(Nftables::default).priority = value,
                     None => {
-                        self.say(code::NUMBER, word.span, format!("invalid nftables chain priority '{}'", word.text));
+                        self.say(
+                            code::NUMBER,
+                            word.span,
+                            format!("invalid nftables chain priority '{}'", word.text),
+                        );
                     }
                 }
             }
@@ -173,7 +176,9 @@ impl Lower<'_> {
             "nftables_ipvs_priority" => {
                 let Some(word) = self.word(line, 1) else { return };
                 match self.integer(word, -1000, 1000).and_then(|value| i32::try_from(value).ok()) {
-                    Some(value) => global.nftables_ipvs.get_or_insert_with(NftablesIpvs::default).priority = value,
+                    Some(value) => {
+                        global.nftables_ipvs.get_or_insert_with(NftablesIpvs::default).priority = value
+                    }
                     None => {
                         let message = format!("invalid ipvs nftables chain priority '{}'", word.text);
                         self.say(code::NUMBER, word.span, message);
@@ -200,7 +205,11 @@ impl Lower<'_> {
                 None => global.lvs_flush_on_stop = FlushOnStop::All,
                 Some(word) if word.text == "VS" => global.lvs_flush_on_stop = FlushOnStop::VirtualServers,
                 Some(word) => {
-                    self.say(code::CHOICE, word.span, format!("Unknown lvs_flush_on_stop type {}", word.text));
+                    self.say(
+                        code::CHOICE,
+                        word.span,
+                        format!("Unknown lvs_flush_on_stop type {}", word.text),
+                    );
                 }
             },
             "rs_init_notifies" => {
@@ -348,7 +357,8 @@ impl Lower<'_> {
             index += 2;
             let value = match (option.text.as_str(), value) {
                 ("inst" | "id" | "maxlen" | "port" | "ttl" | "group", None) => {
-                    let message = format!("No value specified for {} in lvs_sync_daemon - ignoring", option.text);
+                    let message =
+                        format!("No value specified for {} in lvs_sync_daemon - ignoring", option.text);
                     self.say(code::MISSING_PARAMETER, option.span, message);
                     break;
                 }
@@ -376,24 +386,40 @@ impl Lower<'_> {
             "inst" => sync.instance = Some(name_of(value)),
             "id" => match self.unsigned(value, 0, 255).and_then(|id| u8::try_from(id).ok()) {
                 Some(id) => sync.id = Some(id),
-                None => self.say(code::NUMBER, value.span, format!("Invalid syncid ({text}) - defaulting to vrid")),
+                None => self.say(
+                    code::NUMBER,
+                    value.span,
+                    format!("Invalid syncid ({text}) - defaulting to vrid"),
+                ),
             },
             "maxlen" => match self.unsigned(value, 1, 65507).and_then(|most| u16::try_from(most).ok()) {
                 Some(most) => sync.max_length = Some(most),
                 None => {
-                    self.say(code::NUMBER, value.span, format!("Invalid lvs_sync_daemon maxlen ({text}) - ignoring"));
+                    self.say(
+                        code::NUMBER,
+                        value.span,
+                        format!("Invalid lvs_sync_daemon maxlen ({text}) - ignoring"),
+                    );
                 }
             },
             "port" => match self.unsigned(value, 1, 65535).and_then(|port| u16::try_from(port).ok()) {
                 Some(port) => sync.port = Some(port),
                 None => {
-                    self.say(code::NUMBER, value.span, format!("Invalid lvs_sync_daemon port ({text}) - ignoring"));
+                    self.say(
+                        code::NUMBER,
+                        value.span,
+                        format!("Invalid lvs_sync_daemon port ({text}) - ignoring"),
+                    );
                 }
             },
             "ttl" => match self.unsigned(value, 1, 255).and_then(|ttl| u8::try_from(ttl).ok()) {
                 Some(ttl) => sync.ttl = Some(ttl),
                 None => {
-                    self.say(code::NUMBER, value.span, format!("Invalid lvs_sync_daemon ttl ({text}) - ignoring"));
+                    self.say(
+                        code::NUMBER,
+                        value.span,
+                        format!("Invalid lvs_sync_daemon ttl ({text}) - ignoring"),
+                    );
                 }
             },
             _ => match text.parse::<IpAddr>() {
@@ -403,7 +429,11 @@ impl Lower<'_> {
                     self.say(code::ADDRESS, value.span, message);
                 }
                 Err(_) => {
-                    self.say(code::ADDRESS, value.span, format!("Invalid lvs_sync_daemon group ({text}) - ignoring"));
+                    self.say(
+                        code::ADDRESS,
+                        value.span,
+                        format!("Invalid lvs_sync_daemon group ({text}) - ignoring"),
+                    );
                 }
             },
         }

@@ -18,7 +18,9 @@ impl Lower<'_> {
         let line = &node.line;
         match node.keyword.name {
             "net_namespace" => self.once_name(line, "net_namespace", &mut global.net_namespace),
-            "net_namespace_ipvs" => self.once_name(line, "net_namespace_ipvs", &mut global.net_namespace_ipvs),
+            "net_namespace_ipvs" => {
+                self.once_name(line, "net_namespace_ipvs", &mut global.net_namespace_ipvs)
+            }
             "namespace_with_ipsets" => global.namespace_with_ipsets = true,
             "instance" => self.once_name(line, "instance", &mut global.instance),
             "use_pid_dir" => global.use_pid_dir = true,
@@ -94,7 +96,8 @@ impl Lower<'_> {
                 }
             }
             "vmac_addr_prefix" => {
-                let taken = global.vmac_addr_prefix != "vrrp" && global.vmac_addr_prefix != global.vmac_prefix;
+                let taken =
+                    global.vmac_addr_prefix != "vrrp" && global.vmac_addr_prefix != global.vmac_prefix;
                 if self.name_prefix(line, "vmac_addr", taken) {
                     global.vmac_addr_prefix = line.arguments().first().map(prefix_of).unwrap_or_default();
                 }
@@ -134,7 +137,11 @@ impl Lower<'_> {
         match setting {
             "priority" => match first {
                 None => {
-                    self.say(code::MISSING_PARAMETER, line.span, format!("No {kind} process priority specified"));
+                    self.say(
+                        code::MISSING_PARAMETER,
+                        line.span,
+                        format!("No {kind} process priority specified"),
+                    );
                 }
                 Some(word) => match self.integer(word, -20, 19).and_then(|nice| i8::try_from(nice).ok()) {
                     Some(nice) => process.nice = Some(nice),
@@ -174,8 +181,9 @@ impl Lower<'_> {
             "rlimit_rttime" | "rlimit_rtime" => {
                 let Some(word) = self.word(line, 1) else { return true };
                 if setting == "rlimit_rtime" {
-                    let message =
-                        format!("Keyword '{kind}_rlimit_rtime' is deprecated - please use '{kind}_rlimit_rttime'");
+                    let message = format!(
+                        "Keyword '{kind}_rlimit_rtime' is deprecated - please use '{kind}_rlimit_rttime'"
+                    );
                     self.mention(code::DEPRECATED, line.span, message);
                 }
                 match self.unsigned(word, 1, u32::MAX) {
@@ -196,7 +204,8 @@ impl Lower<'_> {
                     match self.unsigned(word, 0, 8191).and_then(|cpu| u16::try_from(cpu).ok()) {
                         Some(cpu) => process.cpus.push(cpu),
                         None => {
-                            let message = format!("Invalid cpu_id:{} specified for {kind} process", word.text);
+                            let message =
+                                format!("Invalid cpu_id:{} specified for {kind} process", word.text);
                             self.say(code::NUMBER, word.span, message);
                         }
                     }

@@ -47,7 +47,9 @@ impl Lower<'_> {
                     };
                 }
             }
-            "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => self.extra_garp(line, name, "", 1, &mut vrrp.garp),
+            "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => {
+                self.extra_garp(line, name, "", 1, &mut vrrp.garp)
+            }
             "vrrp_down_timer_adverts" => {
                 let Some(word) = self.word(line, 1) else { return true };
                 match self.unsigned(word, 1, 100).and_then(|count| u8::try_from(count).ok()) {
@@ -76,9 +78,11 @@ impl Lower<'_> {
             "vrrp_skip_check_adv_addr" => vrrp.skip_check_advert_addresses = true,
             "vrrp_strict" => vrrp.strict = true,
             "vrrp_notify_priority_changes" => {
-                let message =
-                    |value: &str| format!("Invalid value '{value}' for global vrrp_notify_priority_changes specified");
-                vrrp.notify_priority_changes = self.switch(line, message).unwrap_or(vrrp.notify_priority_changes);
+                let message = |value: &str| {
+                    format!("Invalid value '{value}' for global vrrp_notify_priority_changes specified")
+                };
+                vrrp.notify_priority_changes =
+                    self.switch(line, message).unwrap_or(vrrp.notify_priority_changes);
             }
             "vrrp_startup_delay" => vrrp.startup_delay = self.delay(line, name).unwrap_or(vrrp.startup_delay),
             "vrrp_delay_after_boot" => {
@@ -92,7 +96,9 @@ impl Lower<'_> {
                     "ADVERT" => vrrp.receive_buffers = ReceiveBuffers::Advert,
                     other => match self.unsigned(word, 1, u32::MAX) {
                         Some(bytes) => vrrp.receive_buffers = ReceiveBuffers::Bytes(bytes),
-                        None => self.say(code::CHOICE, word.span, format!("Invalid vrrp_rx_bufs_policy {other}")),
+                        None => {
+                            self.say(code::CHOICE, word.span, format!("Invalid vrrp_rx_bufs_policy {other}"))
+                        }
                     },
                 }
             }
@@ -101,12 +107,17 @@ impl Lower<'_> {
                 match self.unsigned(word, 1, u32::MAX) {
                     Some(count) => vrrp.receive_buffers_multiplier = count,
                     None => {
-                        self.say(code::NUMBER, word.span, format!("Invalid vrrp_rx_bufs_multiplier {}", word.text));
+                        self.say(
+                            code::NUMBER,
+                            word.span,
+                            format!("Invalid vrrp_rx_bufs_multiplier {}", word.text),
+                        );
                     }
                 }
             }
             _ => {
-                let Some(short) = name.strip_prefix("vrrp_").filter(|short| short.starts_with("garp_")) else {
+                let Some(short) = name.strip_prefix("vrrp_").filter(|short| short.starts_with("garp_"))
+                else {
                     return false;
                 };
                 return self.garp(line, short, "vrrp_", "", &mut vrrp.garp);

@@ -59,7 +59,11 @@ impl Lower<'_> {
                         "1.0C" | "1.0c" => HttpProtocol::V1_0Close,
                         "1.1" => HttpProtocol::V1_1,
                         other => {
-                            self.say(code::CHOICE, word.span, format!("Invalid http_protocol version {other}"));
+                            self.say(
+                                code::CHOICE,
+                                word.span,
+                                format!("Invalid http_protocol version {other}"),
+                            );
                             check.protocol
                         }
                     };
@@ -149,7 +153,11 @@ impl Lower<'_> {
                 }
                 "regex_stack" => {
                     let (Some(start), Some(most)) = (line.words.get(1), line.words.get(2)) else {
-                        self.say(code::MISSING_PARAMETER, line.span, "regex_stack requires start and maximum");
+                        self.say(
+                            code::MISSING_PARAMETER,
+                            line.span,
+                            "regex_stack requires start and maximum",
+                        );
                         continue;
                     };
                     let start = self.unsigned64(start, 1, u64::MAX);

@@ -5,8 +5,8 @@ use super::sync_group::runs_scripts;
 use super::{Draft, Lower, name_of};
 use crate::code;
 use crate::model::{
-    Authentication, Family, Garp, Global, InitialState, Instance, Notify, Tracking, UnicastChecksum, UnicastPeer,
-    Version,
+    Authentication, Family, Garp, Global, InitialState, Instance, Notify, Tracking, UnicastChecksum,
+    UnicastPeer, Version,
 };
 use crate::tree::Node;
 use crate::word::Line;
@@ -130,7 +130,9 @@ impl Lower<'_> {
                         return self.say(code::VERSION, word.span, message);
                     }
                 };
-                if version == Version::V2 && (draft.version == Some(Version::V3) || draft.family == Some(Family::V6)) {
+                if version == Version::V2
+                    && (draft.version == Some(Version::V3) || draft.family == Some(Family::V6))
+                {
                     let deduced = if draft.version == Some(Version::V3) { 3 } else { 0 };
                     let message = format!(
                         "({label}) vrrp_version 2 conflicts with configured or deduced version {deduced}; ignoring."
@@ -191,7 +193,11 @@ impl Lower<'_> {
         let Some(word) = self.word(line, 1) else { return };
         let (label, name) = (&draft.instance.name.text, &word.text);
         if name.len() > INTERFACE_MAX {
-            return self.say(code::NAME_LENGTH, word.span, format!("Interface name '{name}' too long - ignoring"));
+            return self.say(
+                code::NAME_LENGTH,
+                word.span,
+                format!("Interface name '{name}' too long - ignoring"),
+            );
         }
         match self.interfaces.find(name) {
             None => {
@@ -199,7 +205,8 @@ impl Lower<'_> {
                 self.say(code::INTERFACE, word.span, message);
             }
             Some(facts) if facts.loopback => {
-                let message = format!("({label}) cannot use a loopback interface ({name}) for vrrp - ignoring");
+                let message =
+                    format!("({label}) cannot use a loopback interface ({name}) for vrrp - ignoring");
                 return self.say(code::INTERFACE, word.span, message);
             }
             Some(_) => {}
@@ -321,7 +328,6 @@ impl Lower<'_> {
         draft.instance.unicast_peers.push(peer);
     }
 }
-
 
 fn new(global: &Global, name: crate::model::Name, span: Span) -> InstanceDraft {
     let vrrp = &global.vrrp;

@@ -96,7 +96,8 @@ impl Lower<'_> {
                     self.switch(line, bad).unwrap_or(instance.higher_priority_send_advert);
             }
             "owner_ignore_adverts" => {
-                instance.owner_ignore_adverts = self.switch(line, bad).unwrap_or(instance.owner_ignore_adverts);
+                instance.owner_ignore_adverts =
+                    self.switch(line, bad).unwrap_or(instance.owner_ignore_adverts);
             }
             "down_timer_adverts" => {
                 let Some(word) = self.word(line, 1) else { return };
@@ -119,9 +120,11 @@ impl Lower<'_> {
                 instance.linkbeat_polling = true;
             }
             "notify_priority_changes" => {
-                let message =
-                    |value: &str| format!("({label}) Invalid value '{value}' for notify_priority_changes specified");
-                instance.notify.priority_changes = self.switch(line, message).or(instance.notify.priority_changes);
+                let message = |value: &str| {
+                    format!("({label}) Invalid value '{value}' for notify_priority_changes specified")
+                };
+                instance.notify.priority_changes =
+                    self.switch(line, message).or(instance.notify.priority_changes);
             }
             "smtp_alert" => {
                 let message = |value: &str| format!("Invalid vrrp_instance smtp_alert parameter {value}");
@@ -133,7 +136,11 @@ impl Lower<'_> {
                 match self.unsigned(word, 0, u32::MAX) {
                     Some(bytes) => instance.receive_buffer = bytes,
                     None => {
-                        self.say(code::NUMBER, word.span, format!("({label}) invalid kernel_rx_buf_size specified"));
+                        self.say(
+                            code::NUMBER,
+                            word.span,
+                            format!("({label}) invalid kernel_rx_buf_size specified"),
+                        );
                     }
                 }
             }
@@ -143,7 +150,8 @@ impl Lower<'_> {
                     Some(level) => instance.debug = level,
                     None => {
                         let text = &word.text;
-                        let message = format!("({label}) Debug value '{text}' not valid; must be between 0-4");
+                        let message =
+                            format!("({label}) Debug value '{text}' not valid; must be between 0-4");
                         self.say(code::NUMBER, word.span, message);
                     }
                 }
@@ -180,7 +188,9 @@ impl Lower<'_> {
             if text.contains(':') && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b':') {
                 let octets = text.split(':').count();
                 match mac(text, 0) {
-                    None => self.say(code::VMAC, word.span, format!("VMAC invalid MAC address {text} - ignored")),
+                    None => {
+                        self.say(code::VMAC, word.span, format!("VMAC invalid MAC address {text} - ignored"))
+                    }
                     Some([first, ..]) if first & 1 == 1 => {
                         let message = format!("VMAC MAC address is multicast {text} - ignoring");
                         self.say(code::VMAC, word.span, message);
@@ -257,8 +267,9 @@ impl Lower<'_> {
         let Some(word) = self.word(line, 1) else { return };
         let text = &word.text;
         let Ok(address) = text.parse::<IpAddr>() else {
-            let message =
-                format!("Configuration error: VRRP instance[{label}] malformed src address[{text}]. Skipping...");
+            let message = format!(
+                "Configuration error: VRRP instance[{label}] malformed src address[{text}]. Skipping..."
+            );
             return self.say(code::ADDRESS, word.span, message);
         };
         let family = Family::of(address);

@@ -95,7 +95,11 @@ impl Lower<'_> {
                         let message = format!("The {name} is very large - {} seconds", word.text);
                         self.say(code::TIME, word.span, message);
                     }
-                    if name == "garp_interval" { group.garp_interval = time } else { group.gna_interval = time }
+                    if name == "garp_interval" {
+                        group.garp_interval = time
+                    } else {
+                        group.gna_interval = time
+                    }
                 }
                 _ => {
                     let listed = child.values.iter().flat_map(|line| &line.words);

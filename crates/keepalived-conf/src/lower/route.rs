@@ -2,9 +2,7 @@
 
 use super::{Lower, name_of};
 use crate::code;
-use crate::model::{
-    Family, Metric, Metrics, NextHop, Prefix, Route, RouteType, RouterPreference,
-};
+use crate::model::{Family, Metric, Metrics, NextHop, Prefix, Route, RouteType, RouterPreference};
 use crate::word::{Line, Word};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -67,19 +65,24 @@ impl Lower<'_> {
                     ("via", Some("inet6")) => hop_family = Some(Family::V6),
                     _ => {}
                 }
-                at += usize::from(hop_family.is_some() || (keyword == "as" && line.words.get(at).is_some_and(|w| w.text == "to")));
+                at += usize::from(
+                    hop_family.is_some()
+                        || (keyword == "as" && line.words.get(at).is_some_and(|w| w.text == "to")),
+                );
                 let value = self.word(line, at)?;
                 self.route_address(keyword, value, hop_family, draft)?;
                 return Some(at + 1);
             }
-            keyword @ ("tos" | "dsfield" | "table" | "protocol" | "scope" | "metric" | "priority" | "preference"
-            | "dev" | "oif" | "realms" | "vrf" | "expires" | "ttl-propagate" | "pref" | "features" | "quickack"
-            | "fastopen_no_cookie" | "congctl" | "track_group") => {
+            keyword @ ("tos" | "dsfield" | "table" | "protocol" | "scope" | "metric" | "priority"
+            | "preference" | "dev" | "oif" | "realms" | "vrf" | "expires" | "ttl-propagate"
+            | "pref" | "features" | "quickack" | "fastopen_no_cookie" | "congctl"
+            | "track_group") => {
                 if keyword == "track_group" && !fixed {
                     self.say(code::EXCESS, word.span, "unknown route keyword track_group");
                     return None;
                 }
-                let locked = keyword == "congctl" && line.words.get(index + 1).is_some_and(|w| w.text == "lock");
+                let locked =
+                    keyword == "congctl" && line.words.get(index + 1).is_some_and(|w| w.text == "lock");
                 let value = self.word(line, index + 1 + usize::from(locked))?;
                 self.route_value(keyword, value, draft)?;
                 return Some(index + 2 + usize::from(locked));
@@ -130,9 +133,11 @@ impl Lower<'_> {
         let bits = Family::of(address).bits();
         let Some(length) = length else { return Some(Prefix { address, length: bits }) };
         let length_word = Word { text: length.to_owned(), span: word.span };
-        let found = self.unsigned(&length_word, 0, u32::from(bits)).and_then(|length| u8::try_from(length).ok());
+        let found =
+            self.unsigned(&length_word, 0, u32::from(bits)).and_then(|length| u8::try_from(length).ok());
         if found.is_none() {
-            let message = format!("Invalid address prefix len {length} for address {} - using {bits}", word.text);
+            let message =
+                format!("Invalid address prefix len {length} for address {} - using {bits}", word.text);
             self.say(code::NUMBER, word.span, message);
         }
         Some(Prefix { address, length: found.unwrap_or(bits) })
@@ -181,7 +186,11 @@ impl Lower<'_> {
             }
             _ => {
                 if keyword == "gw" {
-                    self.say(code::DEPRECATED, value.span, "\"gw\" for routes is deprecated. Please use \"via\"");
+                    self.say(
+                        code::DEPRECATED,
+                        value.span,
+                        "\"gw\" for routes is deprecated. Please use \"via\"",
+                    );
                 }
                 draft.route.hop.gateway = Some(prefix.address);
             }
@@ -366,7 +375,9 @@ impl Lower<'_> {
             match word.text.as_str() {
                 "via" => {
                     let mut at = index + 1;
-                    at += usize::from(line.words.get(at).is_some_and(|w| w.text == "inet" || w.text == "inet6"));
+                    at += usize::from(
+                        line.words.get(at).is_some_and(|w| w.text == "inet" || w.text == "inet6"),
+                    );
                     let value = self.word(line, at)?;
                     let Ok(gateway) = value.text.parse::<IpAddr>() else {
                         let message = format!("invalid nexthop address {}", value.text);
@@ -480,7 +491,8 @@ impl Lower<'_> {
             } else {
                 format!("{}/{}", destination.address, destination.length)
             };
-            let message = format!("Warning - cannot track route {shown} with no interface specified, not tracking");
+            let message =
+                format!("Warning - cannot track route {shown} with no interface specified, not tracking");
             self.say(code::ROUTE, line.span, message);
             route.no_track = true;
         }
@@ -508,7 +520,8 @@ impl Lower<'_> {
     }
 
     fn protocol(&self, text: &str) -> Option<u32> {
-        let known = [("redirect", 1), ("kernel", 2), ("boot", 3), ("static", 4), ("bird", 12), ("keepalived", 18)];
+        let known =
+            [("redirect", 1), ("kernel", 2), ("boot", 3), ("static", 4), ("bird", 12), ("keepalived", 18)];
         let known = known.iter().find(|(name, _)| *name == text).map(|(_, number)| *number);
         known.or_else(|| self.named_number("rt_protos", text, 10))
     }
@@ -558,8 +571,7 @@ fn kind_of(text: &str) -> Option<RouteType> {
     use RouteType::{
         Anycast, Blackhole, Broadcast, Local, Multicast, Nat, Prohibit, Throw, Unicast, Unreachable,
     };
-    let all =
-        [Unicast, Local, Broadcast, Anycast, Multicast, Blackhole, Unreachable, Prohibit, Throw, Nat];
+    let all = [Unicast, Local, Broadcast, Anycast, Multicast, Blackhole, Unreachable, Prohibit, Throw, Nat];
     all.into_iter().find(|kind| kind.name() == text)
 }
 

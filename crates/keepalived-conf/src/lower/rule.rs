@@ -41,7 +41,11 @@ impl Lower<'_> {
             index += 1;
             let act = match keyword {
                 "inet" | "inet6" => {
-                    self.same_family(line, &mut family, if keyword == "inet" { Family::V4 } else { Family::V6 })?;
+                    self.same_family(
+                        line,
+                        &mut family,
+                        if keyword == "inet" { Family::V4 } else { Family::V6 },
+                    )?;
                     continue;
                 }
                 "not" => {
@@ -65,14 +69,17 @@ impl Lower<'_> {
                 continue;
             }
             let value = match line.words.get(index) {
-                None if !VALUED.contains(&keyword) => return self.no_rule(word, format!("Unknown rule option {keyword}")),
+                None if !VALUED.contains(&keyword) => {
+                    return self.no_rule(word, format!("Unknown rule option {keyword}"));
+                }
                 _ => self.word(line, index)?,
             };
             index += 1;
             match keyword {
                 "table" | "lookup" => {
                     let Some(table) = self.table(&value.text) else {
-                        return self.no_rule(value, format!("Routing table {} not found for rule", value.text));
+                        return self
+                            .no_rule(value, format!("Routing table {} not found for rule", value.text));
                     };
                     if table == 0 {
                         return self.no_rule(value, "Table 0 is not valid".to_owned());
@@ -90,7 +97,8 @@ impl Lower<'_> {
                         None
                     } else {
                         let Some(prefix) = self.route_prefix(value) else {
-                            return self.no_rule(value, format!("Invalid rule {keyword} address {}", value.text));
+                            return self
+                                .no_rule(value, format!("Invalid rule {keyword} address {}", value.text));
                         };
                         self.same_family(line, &mut family, Family::of(prefix.address))?;
                         Some(prefix)
@@ -155,7 +163,8 @@ impl Lower<'_> {
 
     fn rule_action(&mut self, word: &Word, slot: &mut Option<RuleAction>, action: RuleAction) -> Option<()> {
         if slot.is_some() {
-            let message = "Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable for rule";
+            let message =
+                "Cannot specify more than one of table/nop/goto/blackhole/prohibit/unreachable for rule";
             return self.no_rule(word, message.to_owned());
         }
         *slot = Some(action);
@@ -176,7 +185,9 @@ impl Lower<'_> {
             }
             "tos" | "dsfield" => {
                 let tos = self.named_number("rt_dsfield", text, 16).and_then(|tos| u8::try_from(tos).ok());
-                let Some(tos) = tos else { return self.no_rule(value, format!("TOS value {text} is invalid")) };
+                let Some(tos) = tos else {
+                    return self.no_rule(value, format!("TOS value {text} is invalid"));
+                };
                 rule.tos = tos;
             }
             "fwmark" => {
@@ -205,7 +216,8 @@ impl Lower<'_> {
                 rule.tunnel_id = Some(id);
             }
             "suppress_prefixlength" | "sup_pl" => {
-                let Some(length) = self.unsigned(value, 0, 255).and_then(|length| u8::try_from(length).ok()) else {
+                let Some(length) = self.unsigned(value, 0, 255).and_then(|length| u8::try_from(length).ok())
+                else {
                     return self.no_rule(value, format!("Invalid suppress_prefixlength {text} specified"));
                 };
                 rule.suppress_prefix_length = Some(length);
@@ -235,7 +247,8 @@ impl Lower<'_> {
                 if ports.is_none() {
                     self.say(code::RULE, value.span, format!("invalid {which} range {text}"));
                 }
-                let slot = if which == "sport" { &mut rule.source_ports } else { &mut rule.destination_ports };
+                let slot =
+                    if which == "sport" { &mut rule.source_ports } else { &mut rule.destination_ports };
                 *slot = ports;
             }
             _ => match self.unsigned(value, 0, 255).and_then(|number| u8::try_from(number).ok()) {
@@ -249,9 +262,35 @@ impl Lower<'_> {
 
 /// Options with a value.
 const VALUED: [&str; 30] = [
-    "table", "lookup", "goto", "from", "to", "track_group", "iif", "dev", "oif", "tos", "dsfield", "fwmark",
-    "preference", "priority", "order", "realms", "tunnel-id", "tun_id", "suppress_prefixlength", "sup_pl",
-    "suppress_ifgroup", "sup_group", "uidrange", "ipproto", "ip_proto", "sport", "dport", "protocol", "ip-proto",
+    "table",
+    "lookup",
+    "goto",
+    "from",
+    "to",
+    "track_group",
+    "iif",
+    "dev",
+    "oif",
+    "tos",
+    "dsfield",
+    "fwmark",
+    "preference",
+    "priority",
+    "order",
+    "realms",
+    "tunnel-id",
+    "tun_id",
+    "suppress_prefixlength",
+    "sup_pl",
+    "suppress_ifgroup",
+    "sup_group",
+    "uidrange",
+    "ipproto",
+    "ip_proto",
+    "sport",
+    "dport",
+    "protocol",
+    "ip-proto",
     "realm",
 ];
 

@@ -155,14 +155,13 @@ impl Lower<'_> {
         };
         match self.unsigned(word, 1, 1000) {
             Some(seconds) => {
-                let once = slot.get_or_insert_with(|| OnceScript {
-                    script: Script::default(),
-                    timeout: Duration::ZERO,
-                });
+                let once = slot
+                    .get_or_insert_with(|| OnceScript { script: Script::default(), timeout: Duration::ZERO });
                 once.timeout = Duration::from_secs(u64::from(seconds));
             }
             None => {
-                let message = format!("{kind}_script_timeout '{}' must be in [1, 1000] - ignoring", word.text);
+                let message =
+                    format!("{kind}_script_timeout '{}' must be in [1, 1000] - ignoring", word.text);
                 self.say(code::TIME, word.span, message);
             }
         }

@@ -219,8 +219,10 @@ impl Lower<'_> {
             "fwmark" => {
                 let word = self.word(line, 2)?;
                 let Some(mark) = self.unsigned(word, 0, u32::MAX) else {
-                    let message =
-                        format!("virtual server fwmark '{}' must be in [0, 4294967295] - ignoring", word.text);
+                    let message = format!(
+                        "virtual server fwmark '{}' must be in [0, 4294967295] - ignoring",
+                        word.text
+                    );
                     self.say(code::NUMBER, word.span, message);
                     return None;
                 };
@@ -235,8 +237,8 @@ impl Lower<'_> {
                 match (text.parse::<IpAddr>(), port) {
                     (Ok(address), Some(port)) => Service::Address { address, port },
                     _ => {
-                        let (kind, port) =
-                            port_word.map_or(("", String::new()), |port| ("/port", format!("/{}", port.text)));
+                        let (kind, port) = port_word
+                            .map_or(("", String::new()), |port| ("/port", format!("/{}", port.text)));
                         let message =
                             format!("Invalid virtual server IP address{kind} {text}{port} - skipping");
                         self.say(code::ADDRESS, first.span, message);
@@ -330,7 +332,8 @@ impl Lower<'_> {
             "flag-2" => server.flags.flag_2 = true,
             "flag-3" => server.flags.flag_3 = true,
             "sh-port" | "sh-fallback" | "mh-port" | "mh-fallback" => {
-                let wanted = if name.starts_with("sh") { Scheduler::SourceHash } else { Scheduler::MaglevHash };
+                let wanted =
+                    if name.starts_with("sh") { Scheduler::SourceHash } else { Scheduler::MaglevHash };
                 if one.scheduler != Some(wanted) {
                     let scheduler = wanted.name();
                     let message = format!("{name} only applies to {scheduler} scheduler - ignoring");
@@ -343,14 +346,20 @@ impl Lower<'_> {
                     one.forwarding = Some(forwarding);
                 }
             }
-            "persistence_engine" | "persistence_timeout" | "persistence_granularity" => self.persistence(line, name, one),
+            "persistence_engine" | "persistence_timeout" | "persistence_granularity" => {
+                self.persistence(line, name, one)
+            }
             "protocol" => {
                 let Some(word) = self.word(line, 1) else { return };
                 match word.text.to_ascii_uppercase().as_str() {
                     "TCP" => one.protocol = Some(Protocol::Tcp),
                     "UDP" => one.protocol = Some(Protocol::Udp),
                     "SCTP" => one.protocol = Some(Protocol::Sctp),
-                    _ => self.say(code::CHOICE, word.span, format!("Unknown protocol {} - ignoring", word.text)),
+                    _ => self.say(
+                        code::CHOICE,
+                        word.span,
+                        format!("Unknown protocol {} - ignoring", word.text),
+                    ),
                 }
             }
             "ha_suspend" => server.ha_suspend = true,
@@ -376,7 +385,8 @@ impl Lower<'_> {
                 match self.unsigned(word, 0, u32::MAX) {
                     Some(weight) => server.hysteresis = weight,
                     None => {
-                        let message = format!("Hysteresis {} must be in [0, 4294967295] - ignoring", word.text);
+                        let message =
+                            format!("Hysteresis {} must be in [0, 4294967295] - ignoring", word.text);
                         self.say(code::NUMBER, word.span, message);
                     }
                 }
@@ -417,7 +427,8 @@ impl Lower<'_> {
                 match self.unsigned(word, 1, 2_147_483_647) {
                     Some(weight) => one.weight = u16::try_from(weight).unwrap_or(u16::MAX),
                     None => {
-                        let message = format!("Virtual server weight {} is outside range 1-2147483647", word.text);
+                        let message =
+                            format!("Virtual server weight {} is outside range 1-2147483647", word.text);
                         self.say(code::NUMBER, word.span, message);
                     }
                 }
@@ -466,7 +477,11 @@ impl Lower<'_> {
             match option.text.as_str() {
                 "type" => {
                     let Some(value) = words.next() else {
-                        self.say(code::MISSING_PARAMETER, option.span, format!("Missing tunnel type for {kind} server."));
+                        self.say(
+                            code::MISSING_PARAMETER,
+                            option.span,
+                            format!("Missing tunnel type for {kind} server."),
+                        );
                         return None;
                     };
                     tunnel = match value.text.as_str() {
@@ -518,7 +533,10 @@ impl Lower<'_> {
 
     fn persistence(&mut self, line: &Line, name: &str, one: &mut ServerDraft) {
         let get = |server: &mut VirtualServer| {
-            server.persistence.get_or_insert_with(|| Persistence { timeout: PERSISTENCE, ..Persistence::default() }).clone()
+            server
+                .persistence
+                .get_or_insert_with(|| Persistence { timeout: PERSISTENCE, ..Persistence::default() })
+                .clone()
         };
         if name == "persistence_timeout" {
             let timeout = match line.words.get(1) {
@@ -535,7 +553,11 @@ impl Lower<'_> {
         if name == "persistence_engine" {
             let mut engine = word.text.clone();
             if engine.len() > ENGINE_MAX {
-                self.say(code::NAME_LENGTH, word.span, format!("persistence_name too long, truncating - {engine}"));
+                self.say(
+                    code::NAME_LENGTH,
+                    word.span,
+                    format!("persistence_name too long, truncating - {engine}"),
+                );
                 engine = engine.chars().take(ENGINE_MAX).collect();
             }
             one.server.persistence = Some(Persistence { engine: Some(engine), ..get(&mut one.server) });
@@ -547,10 +569,11 @@ impl Lower<'_> {
     fn granularity(&mut self, word: &Word, one: &mut ServerDraft) {
         let text = &word.text;
         let family = one.family.unwrap_or(if text.contains('.') { Family::V4 } else { Family::V6 });
-        let mut persistence = one.server.persistence.clone().unwrap_or(Persistence {
-            timeout: PERSISTENCE,
-            ..Persistence::default()
-        });
+        let mut persistence = one
+            .server
+            .persistence
+            .clone()
+            .unwrap_or(Persistence { timeout: PERSISTENCE, ..Persistence::default() });
         match family {
             Family::V6 => match self.unsigned(word, 1, 128).and_then(|length| u8::try_from(length).ok()) {
                 Some(length) => persistence.prefix_length = Some(length),
@@ -632,7 +655,13 @@ impl Lower<'_> {
         Some(server)
     }
 
-    fn real_server_line(&mut self, node: &Node, server: &mut RealServer, timing: &mut Timing, draft: &mut Draft) {
+    fn real_server_line(
+        &mut self,
+        node: &Node,
+        server: &mut RealServer,
+        timing: &mut Timing,
+        draft: &mut Draft,
+    ) {
         let line = &node.line;
         let name = node.keyword.name;
         if self.timing(line, name, "real server ", timing) {
@@ -644,7 +673,8 @@ impl Lower<'_> {
                 match self.unsigned(word, 0, 2_147_483_647) {
                     Some(weight) => server.weight = u16::try_from(weight).unwrap_or(u16::MAX),
                     None => {
-                        let message = format!("Real server weight {} is outside range 0-2147483647", word.text);
+                        let message =
+                            format!("Real server weight {} is outside range 0-2147483647", word.text);
                         self.say(code::NUMBER, word.span, message);
                     }
                 }
@@ -656,8 +686,11 @@ impl Lower<'_> {
             }
             "uthreshold" | "lthreshold" => {
                 let Some(word) = self.word(line, 1) else { return };
-                let slot =
-                    if name == "uthreshold" { &mut server.upper_threshold } else { &mut server.lower_threshold };
+                let slot = if name == "uthreshold" {
+                    &mut server.upper_threshold
+                } else {
+                    &mut server.lower_threshold
+                };
                 match self.unsigned(word, 0, u32::MAX) {
                     Some(count) => *slot = count,
                     None => {

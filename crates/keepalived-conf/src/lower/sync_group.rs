@@ -27,9 +27,12 @@ impl Lower<'_> {
                 }
                 "notify_priority_changes" => {
                     let message = |value: &str| {
-                        format!("({label}) Invalid value '{value}' for sync group notify_priority_changes specified")
+                        format!(
+                            "({label}) Invalid value '{value}' for sync group notify_priority_changes specified"
+                        )
                     };
-                    group.notify.priority_changes = self.switch(line, message).or(group.notify.priority_changes);
+                    group.notify.priority_changes =
+                        self.switch(line, message).or(group.notify.priority_changes);
                 }
                 "global_tracking" => {
                     let message = format!(

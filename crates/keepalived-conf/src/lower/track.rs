@@ -65,8 +65,10 @@ impl Lower<'_> {
                     let Some(word) = self.word(line, 1) else { continue };
                     let count = self.unsigned(word, 1, 2_147_483_647);
                     if count.is_none() {
-                        let message =
-                            format!("({label}): vrrp script {name} value '{}' invalid, defaulting to 1", word.text);
+                        let message = format!(
+                            "({label}): vrrp script {name} value '{}' invalid, defaulting to 1",
+                            word.text
+                        );
                         self.say(code::NUMBER, word.span, message);
                     }
                     let slot = if name == "rise" { &mut script.rise } else { &mut script.fall };
@@ -81,7 +83,11 @@ impl Lower<'_> {
                     if self.report.len() > before {
                         let command = script.script.command.first();
                         let command = command.map_or_else(String::new, |command| format!("'{command}'"));
-                        self.say(code::ACCOUNT, line.span, format!("Unable to set uid/gid for script {command}"));
+                        self.say(
+                            code::ACCOUNT,
+                            line.span,
+                            format!("Unable to set uid/gid for script {command}"),
+                        );
                         usable = false;
                     }
                 }
@@ -89,7 +95,11 @@ impl Lower<'_> {
             }
         }
         if script.script.command.is_empty() {
-            return self.say(code::SCRIPT, node.end, format!("No script set for vrrp_script {label} - removing"));
+            return self.say(
+                code::SCRIPT,
+                node.end,
+                format!("No script set for vrrp_script {label} - removing"),
+            );
         }
         if script.script.account.is_none() && usable && !self.has_default_account(node.end) {
             let message = format!("Unable to set default user for vrrp script {label} - removing");
@@ -110,10 +120,13 @@ impl Lower<'_> {
             Some(seconds) => (None, Some(seconds)),
             None if name == "interval" => {
                 let text = &word.text;
-                let message = format!("({label}): vrrp script interval '{text}' must be between 1 and 4294 - ignoring");
+                let message =
+                    format!("({label}): vrrp script interval '{text}' must be between 1 and 4294 - ignoring");
                 (Some(message), None)
             }
-            None => (Some(format!("({label}): vrrp script timeout '{}' invalid - ignoring", word.text)), None),
+            None => {
+                (Some(format!("({label}): vrrp script timeout '{}' invalid - ignoring", word.text)), None)
+            }
         };
         if let Some(message) = message {
             self.say(code::TIME, word.span, message);
@@ -192,7 +205,8 @@ impl Lower<'_> {
                 }
                 name @ ("delay" | "fork_delay" | "terminate_delay") => {
                     let Some(word) = self.word(line, 1) else { continue };
-                    let Some(time) = self.time(word, Times { least: 1, most: 3_600_000_000, lenient: true }) else {
+                    let Some(time) = self.time(word, Times { least: 1, most: 3_600_000_000, lenient: true })
+                    else {
                         let message = format!(
                             "{name} ({}) for vrrp_track_process {label} must be between [0.000001..3600] inclusive. Ignoring...",
                             word.text
@@ -232,7 +246,14 @@ impl Lower<'_> {
     }
 
     /// `weight` in a block of something that is tracked.
-    fn block_weight(&mut self, line: &Line, short: &str, long: &str, label: &str, taken: bool) -> Option<Weight> {
+    fn block_weight(
+        &mut self,
+        line: &Line,
+        short: &str,
+        long: &str,
+        label: &str,
+        taken: bool,
+    ) -> Option<Weight> {
         let Some(word) = line.words.get(1) else {
             let message = format!("No weight specified for track {short} {label} - ignoring");
             self.say(code::MISSING_PARAMETER, line.span, message);
@@ -244,22 +265,30 @@ impl Lower<'_> {
             return None;
         }
         let Some(value) = self.integer(word, -254, 254).and_then(|value| i32::try_from(value).ok()) else {
-            let message =
-                format!("Weight ({}) for {long} {label} must be between [-254..254] inclusive. Ignoring...", word.text);
+            let message = format!(
+                "Weight ({}) for {long} {label} must be between [-254..254] inclusive. Ignoring...",
+                word.text
+            );
             self.say(code::NUMBER, word.span, message);
             return None;
         };
-        let reverse = self.reverse(line, 2, |option| format!("{long} {label} unknown weight option {option}"));
+        let reverse =
+            self.reverse(line, 2, |option| format!("{long} {label} unknown weight option {option}"));
         Some(Weight { value, reverse })
     }
 
     pub(crate) fn track_file(&mut self, node: &Node, draft: &mut Draft) {
         if node.keyword.name == "vrrp_track_file" {
-            self.mention(code::DEPRECATED, node.line.span, "\"vrrp_track_file\" is deprecated, please use \"track_file\"");
+            self.mention(
+                code::DEPRECATED,
+                node.line.span,
+                "\"vrrp_track_file\" is deprecated, please use \"track_file\"",
+            );
         }
         let Some(name) = self.name(&node.line) else { return };
         let label = name.text.clone();
-        let mut file = TrackFile { name, weight: Weight { value: 1, reverse: false }, ..TrackFile::default() };
+        let mut file =
+            TrackFile { name, weight: Weight { value: 1, reverse: false }, ..TrackFile::default() };
         let mut weighted = false;
         for child in &node.body {
             let line = &child.line;
@@ -272,7 +301,8 @@ impl Lower<'_> {
                     if file.path.as_os_str().is_empty() {
                         file.path = PathBuf::from(&word.text);
                     } else {
-                        let message = format!("File already set for track file {label} - ignoring {}", word.text);
+                        let message =
+                            format!("File already set for track file {label} - ignoring {}", word.text);
                         self.say(code::REPEATED, word.span, message);
                     }
                 }
@@ -305,8 +335,9 @@ impl Lower<'_> {
                 }
                 if !(-254..=254).contains(&init.value) {
                     let value = init.value;
-                    let message =
-                        format!("Track file {label} init value {value} is outside sensible range [-254, 254]");
+                    let message = format!(
+                        "Track file {label} init value {value} is outside sensible range [-254, 254]"
+                    );
                     self.say(code::NUMBER, word.span, message);
                 }
             } else {
@@ -339,9 +370,13 @@ impl Lower<'_> {
             let config = &draft.config;
             let default = match kind {
                 Kind::Interface => self.interfaces.find(name).map(|_| Weight::default()),
-                Kind::Script => config.scripts.iter().find(|one| one.name.text == *name).map(|one| one.weight),
+                Kind::Script => {
+                    config.scripts.iter().find(|one| one.name.text == *name).map(|one| one.weight)
+                }
                 Kind::File => config.files.iter().find(|one| one.name.text == *name).map(|one| one.weight),
-                Kind::Process => config.processes.iter().find(|one| one.name.text == *name).map(|one| one.weight),
+                Kind::Process => {
+                    config.processes.iter().find(|one| one.name.text == *name).map(|one| one.weight)
+                }
             };
             let Some(default) = default else {
                 let message = match kind {
@@ -409,16 +444,24 @@ impl Lower<'_> {
             let message = match kind {
                 Kind::Interface => {
                     let text = &word.text;
-                    format!("({label}) weight {text} for {name} must be between [-253..253] inclusive. Ignoring...")
+                    format!(
+                        "({label}) weight {text} for {name} must be between [-253..253] inclusive. Ignoring..."
+                    )
                 }
                 Kind::Script => {
-                    format!("({label}) track script {name}: weight must be between [-253..253] inclusive, ignoring...")
+                    format!(
+                        "({label}) track script {name}: weight must be between [-253..253] inclusive, ignoring..."
+                    )
                 }
                 Kind::File => {
-                    format!("({label}) weight for track file {name} must be in [-254..254] inclusive. Ignoring...")
+                    format!(
+                        "({label}) weight for track file {name} must be in [-254..254] inclusive. Ignoring..."
+                    )
                 }
                 Kind::Process => {
-                    format!("({label}) weight for track process {name} must be in [-254..254] inclusive. Ignoring...")
+                    format!(
+                        "({label}) weight for track process {name} must be in [-254..254] inclusive. Ignoring..."
+                    )
                 }
             };
             self.say(code::NUMBER, word.span, message);
@@ -431,10 +474,16 @@ impl Lower<'_> {
             value = value.clamp(-253, 253);
         }
         let reverse = self.reverse(line, 3, |option| match kind {
-            Kind::Interface => format!("({label}) unknown track_interace {name} weight option {option} - ignoring"),
-            Kind::Script => format!("({label}) unknown track_script {name} weight option {option} - ignoring"),
+            Kind::Interface => {
+                format!("({label}) unknown track_interace {name} weight option {option} - ignoring")
+            }
+            Kind::Script => {
+                format!("({label}) unknown track_script {name} weight option {option} - ignoring")
+            }
             Kind::File => format!("({label}) unknown track file {name} weight option {option} - ignoring"),
-            Kind::Process => format!("({label}) unknown track_process {name} weight option {option} - ignoring"),
+            Kind::Process => {
+                format!("({label}) unknown track_process {name} weight option {option} - ignoring")
+            }
         });
         Some((Weight { value, reverse }, true))
     }
