@@ -65,3 +65,14 @@ impl Counters {
             + self.checksum_errors
     }
 }
+
+/// Packets that no virtual router's counters have seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strays {
+    /// Without complete headers.
+    pub truncated: u64,
+    /// For a VRID that is not configured on the interface they came in by.
+    pub unknown_vrid: u64,
+    /// For a virtual router that is neither Backup nor Master.
+    pub idle: u64,
+}

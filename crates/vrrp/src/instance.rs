@@ -40,6 +40,13 @@ pub(crate) enum Noise {
 
 const NOISES: usize = 7;
 
+/// The limits of the lines that packets cause.
+#[derive(Clone, Debug, Default)]
+struct Limits {
+    bad: [Limit; Bad::KINDS],
+    noise: [Limit; NOISES],
+}
+
 /// One virtual router at run time.
 #[derive(Clone, Debug)]
 pub(crate) struct Instance {
@@ -80,8 +87,8 @@ pub(crate) struct Instance {
     pub(crate) extra_at: Option<Instant>,
     pub(crate) addresses: Vec<AddressState>,
     pub(crate) counters: Counters,
-    bad: [Limit; Bad::KINDS],
-    noise: [Limit; NOISES],
+    /// There when others have caused a line.
+    limits: Option<Box<Limits>>,
 }
 
 /// How many senders may have used one sequence number.
@@ -182,8 +189,7 @@ impl Instance {
             extra_at: None,
             addresses: vec![AddressState::default(); router.addresses.len()],
             counters: Counters::default(),
-            bad: Default::default(),
-            noise: Default::default(),
+            limits: None,
         };
         instance.down = instance.master_down(router);
         instance
@@ -222,11 +228,11 @@ impl Instance {
     }
 
     pub(crate) fn limit_bad(&mut self, now: Instant, bad: &Bad) -> Option<u64> {
-        self.bad.get_mut(bad.kind()).and_then(|limit| limit.allow(now))
+        self.limits.get_or_insert_default().bad.get_mut(bad.kind()).and_then(|limit| limit.allow(now))
     }
 
     pub(crate) fn limit_noise(&mut self, now: Instant, noise: Noise) -> Option<u64> {
-        self.noise.get_mut(noise as usize).and_then(|limit| limit.allow(now))
+        self.limits.get_or_insert_default().noise.get_mut(noise as usize).and_then(|limit| limit.allow(now))
     }
 }
 

@@ -49,7 +49,7 @@ pub use config::{
     Address, Announce, Authentication, ChecksumMode, Config, Group, Initial, Link, Mode, Pace, Peer,
     Preemption, Settings, Tracking, Unicast, VirtualRouter,
 };
-pub use counters::Counters;
+pub use counters::{Counters, Strays};
 pub use event::{Event, Name, Truncated, What};
 pub use ids::{GroupId, LinkId, PaceId, RouterId, TrackId};
 pub use input::{AddressChange, Datagram, LinkChange, Received};

@@ -43,6 +43,7 @@ impl Router {
         let parsed = match parse(&received.datagram) {
             Ok(parsed) => parsed,
             Err((what, len)) => {
+                self.strays.truncated += 1;
                 if let Some(suppressed) = self.truncated_limit.allow(now) {
                     self.log(Event::Truncated { what, len, suppressed });
                 }
@@ -61,6 +62,7 @@ impl Router {
         let Some((router, instance)) = self.pair_mut(id) else { return };
         let state = instance.state;
         if !matches!(state, State::Backup | State::Master) {
+            self.strays.idle += 1;
             return;
         }
         // The address list of a Master that was heard before need not be looked at again.
@@ -99,6 +101,7 @@ impl Router {
     }
 
     fn unknown_vrid(&mut self, now: Instant, received: &Received<'_>, vrid: u8) {
+        self.strays.unknown_vrid += 1;
         if !self.config.settings.log_unknown_vrids {
             return;
         }

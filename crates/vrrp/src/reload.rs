@@ -40,6 +40,7 @@ impl Router {
         fresh.delayed = self.delayed;
         fresh.unknown_limit = self.unknown_limit;
         fresh.truncated_limit = self.truncated_limit;
+        fresh.strays = self.strays;
         for track in &mut fresh.config.tracks {
             let old = self.config.tracks.iter().find(|old| same_track(old, track));
             if let Some(old) = old {

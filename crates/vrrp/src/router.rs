@@ -4,7 +4,7 @@
 use crate::action::{Action, Notification, Subject};
 use crate::cause::Cause;
 use crate::config::{Config, VirtualRouter};
-use crate::counters::Counters;
+use crate::counters::{Counters, Strays};
 use crate::event::{Event, Name, What};
 use crate::ids::{GroupId, LinkId, RouterId, TrackId};
 use crate::input::LinkChange;
@@ -36,6 +36,7 @@ pub struct Router {
     pub(crate) delayed: Option<Instant>,
     pub(crate) unknown_limit: Limit,
     pub(crate) truncated_limit: Limit,
+    pub(crate) strays: Strays,
     pub(crate) jitter: u64,
     stopped: bool,
 }
@@ -137,6 +138,7 @@ impl Router {
             delayed: None,
             unknown_limit: Limit::default(),
             truncated_limit: Limit::default(),
+            strays: Strays::default(),
             jitter: seed,
             stopped: false,
             config,
@@ -227,6 +229,14 @@ impl Router {
         self.actions.pop_front()
     }
 
+    /// Gives back what a start or a reload needed and ordinary work does not.
+    pub fn shrink(&mut self) {
+        self.actions.shrink_to_fit();
+        self.pool = Vec::new();
+        self.instances.shrink_to_fit();
+        self.config.routers.shrink_to_fit();
+    }
+
     /// The configuration in force, its links and tracks as last reported.
     pub fn config(&self) -> &Config {
         &self.config
@@ -247,8 +257,14 @@ impl Router {
         self.instances.get(router.index()).map(|instance| &instance.counters)
     }
 
+    /// The packets that are in no virtual router's counters.
+    pub fn strays(&self) -> Strays {
+        self.strays
+    }
+
     /// Sets all counters to zero (the signal for "statistics and clear").
     pub fn clear_counters(&mut self) {
+        self.strays = Strays::default();
         for instance in &mut self.instances {
             instance.counters = Counters::default();
         }

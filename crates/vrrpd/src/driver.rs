@@ -731,6 +731,16 @@ impl World {
         self.flush_parent();
     }
 
+    /// Gives back what a start or a reload needed and ordinary work does not.
+    pub fn shrink(&mut self) {
+        self.router.shrink();
+        self.plan.shrink();
+        self.senders.shrink();
+        if let Some(parent) = &mut self.parent {
+            parent.waiting.shrink_to_fit();
+        }
+    }
+
     // Actions
 
     /// Does all that the core wants done.

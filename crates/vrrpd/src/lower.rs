@@ -122,6 +122,17 @@ pub fn virtual_mac(family: model::Family, vrid: u8) -> [u8; 6] {
 }
 
 impl Plan {
+    /// Gives back room for more than there is.
+    pub(crate) fn shrink(&mut self) {
+        self.model.instances.shrink_to_fit();
+        self.routers.shrink_to_fit();
+        self.tracks.shrink_to_fit();
+        for instance in &mut self.model.instances {
+            instance.addresses.shrink_to_fit();
+            instance.excluded_addresses.shrink_to_fit();
+        }
+    }
+
     /// Of a configuration.
     pub fn new(model: model::Config) -> Self {
         let mut links = Links { list: Vec::new(), by_name: HashMap::new() };

@@ -246,6 +246,16 @@ impl StandIn {
         self.readies
     }
 
+    /// Gives back room for more than there is.
+    pub fn shrink(&mut self) {
+        self.buffer.shrink_to_fit();
+        self.holds.shrink_to_fit();
+        for hold in &mut self.holds {
+            hold.farewells.shrink_to_fit();
+            hold.undo.shrink_to_fit();
+        }
+    }
+
     /// What the process holds.
     pub fn holds(&self) -> &[Hold] {
         &self.holds

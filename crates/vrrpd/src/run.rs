@@ -112,8 +112,7 @@ pub fn run(config: model::Config, options: Options) -> Exit {
     };
     schedule(&config.global.vrrp_process, &log);
     // As many sockets as interfaces may be ready at once; all are looked at before a timer.
-    let settings =
-        reactor::Settings { events_per_turn: 1024, tasks_per_turn: 4096, ..reactor::Settings::default() };
+    let settings = reactor::Settings { events_per_turn: 1024, tasks_per_turn: 4096, timers_per_turn: 1024 };
     match reactor::run(settings, live(config, options, signals, log.clone())) {
         Ok(exit) => exit,
         Err(error) => {
@@ -289,7 +288,7 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         path
     });
     world.borrow_mut().tell(&Report::Ready);
-    trim_later();
+    trim_later(&world);
     run_loop(&world, &alarm, &mut options, &mut lateness, &log).await;
     log.info("Stopping");
     let notifier = {
@@ -385,15 +384,20 @@ fn reload(world: &Rc<RefCell<World>>, options: &mut Options, log: &Rc<Log>) {
         return;
     }
     world.borrow_mut().reload(world, plan);
-    trim_later();
+    trim_later(world);
 }
 
 /// Once a start or reload and the elections after it are over, what they needed is given back.
-fn trim_later() {
+fn trim_later(world: &Rc<RefCell<World>>) {
     let until = reactor::now() + Duration::from_secs(8);
+    let world = Rc::downgrade(world);
     reactor::spawn(async move {
         reactor::sleep_until(until).await;
+        if let Some(world) = world.upgrade() {
+            world.borrow_mut().shrink();
+        }
         reactor::process::trim_heap();
+        reactor::process::trim_text();
     });
 }
 

@@ -180,6 +180,15 @@ impl Senders {
         Ok(())
     }
 
+    /// Gives back the memory of a burst.
+    pub fn shrink(&mut self) {
+        for lane in [&mut self.v4, &mut self.v6, &mut self.frames, &mut self.neighbours] {
+            if lane.outbox.is_empty() {
+                lane.outbox = Outbox::new();
+            }
+        }
+    }
+
     /// Takes an advert.
     pub fn advert(&mut self, advert: &vrrp::Advert, interface: u32) {
         let target = Target::Ip {

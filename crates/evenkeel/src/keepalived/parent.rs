@@ -32,6 +32,8 @@ const SIGNALS: [i32; 7] = [SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGJSON, S
 
 /// A VRRP process that has run for so long is not in a loop of deaths.
 const STEADY: Duration = Duration::from_secs(60);
+/// After so long, a start or reload and what followed it are over.
+const SETTLED: Duration = Duration::from_secs(8);
 /// The longest pause before it is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -111,6 +113,8 @@ pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
         pause: None,
         restart: Timer::new(),
         reloading: None,
+        trimmed: 0,
+        trim: Timer::new(),
     };
     let signals = Signals::new(&SIGNALS).and_then(|signals| {
         reactor::signal::ignore(SIGPIPE)?;
@@ -139,6 +143,9 @@ struct Parent {
     restart: Timer,
     /// A reload has been asked for, when the VRRP process had been ready so often.
     reloading: Option<u64>,
+    /// How often the VRRP process had been ready when memory was last given back; and when that is due again.
+    trimmed: u64,
+    trim: Timer,
 }
 
 /// What happens to the parent.
@@ -149,6 +156,8 @@ enum Event {
     Exited(Option<ExitStatus>),
     /// It is time to start it again.
     Restart,
+    /// A start or reload is over.
+    Settled,
 }
 
 fn poll_signal(cx: &mut Context<'_>, signals: &Signals) -> Poll<i32> {
@@ -195,6 +204,7 @@ impl Parent {
                         return self.stop(exit).await;
                     }
                 }
+                Event::Settled => self.shrink(),
                 Event::Restart => {
                     if let Err(exit) = self.start() {
                         return self.stop(exit).await;
@@ -212,6 +222,10 @@ impl Parent {
         // First: a service manager may tell all processes to stop, and one that obeys has not died by surprise.
         if let Poll::Ready(number) = poll_signal(cx, signals) {
             return Poll::Ready(Event::Signal(number));
+        }
+        if self.trim.poll_expired(cx).is_ready() {
+            self.trim.set(None);
+            return Poll::Ready(Event::Settled);
         }
         if let Some(vrrp) = &mut self.vrrp {
             if let Poll::Ready(status) = vrrp.poll_exited(cx) {
@@ -246,6 +260,7 @@ impl Parent {
             Ok(vrrp) => {
                 self.log.info(format_args!("Starting VRRP child process, pid={}", vrrp.pid()));
                 self.vrrp = Some(vrrp);
+                self.trimmed = 0;
                 Ok(())
             }
             Err(error) => {
@@ -253,6 +268,16 @@ impl Parent {
                 Err(Exit::Failed)
             }
         }
+    }
+
+    /// Gives back what only the start or reload needed.
+    fn shrink(&mut self) {
+        self.reading.forget();
+        if let Some(vrrp) = &mut self.vrrp {
+            vrrp.shrink();
+        }
+        process::trim_heap();
+        process::trim_text();
     }
 
     fn pass_on(&self, number: i32) {
@@ -268,6 +293,10 @@ impl Parent {
             self.log.info(format_args!("VRRP process: {error}"));
         }
         let readies = vrrp.readies();
+        if self.trimmed < readies {
+            self.trimmed = readies;
+            self.trim.set(Some(reactor::now() + SETTLED));
+        }
         if readies > 0
             && let Some(background) = self.background.take()
         {

@@ -14,7 +14,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
 /// A configuration as it was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reading {
     /// The files.
     pub(super) snapshot: Snapshot,
@@ -47,6 +47,10 @@ impl Reading {
 
     /// Reads the files in the namespace that this thread is in.
     pub(super) fn of_disk(arguments: &Arguments) -> Self {
+        apart(|| Self::of_disk_here(arguments))
+    }
+
+    fn of_disk_here(arguments: &Arguments) -> Self {
         let interfaces = Interfaces::now();
         let options = Options {
             path: arguments.file.clone(),
@@ -63,8 +67,10 @@ impl Reading {
 
     /// Reads what another process has read, in the namespace that this thread is in.
     pub(super) fn of_snapshot(arguments: &Arguments, snapshot: Snapshot) -> Self {
-        let loaded = load_with(&snapshot.options, &snapshot, Interfaces::now().as_ref());
-        Self::new(arguments, loaded, snapshot)
+        apart(move || {
+            let loaded = load_with(&snapshot.options, &snapshot, Interfaces::now().as_ref());
+            Self::new(arguments, loaded, snapshot)
+        })
     }
 
     fn new(arguments: &Arguments, loaded: Loaded, snapshot: Snapshot) -> Self {
@@ -86,9 +92,26 @@ impl Reading {
         Self { snapshot, config, lines, verdict, refused }
     }
 
+    /// Forgets what only the VRRP process needs.
+    pub(super) fn forget(&mut self) {
+        self.lines = Vec::new();
+        let global = std::mem::take(&mut self.config.global);
+        self.config = Config { global, ..Config::default() };
+    }
+
     /// Whether there was no file to read.
     pub(super) fn is_missing(&self) -> bool {
         self.verdict == Verdict::NoConfiguration
+    }
+}
+
+/// Calls `f` on a thread of its own and keeps a copy of what it makes: threads have heaps of their own, and what is kept
+/// does not lie scattered among what reading a configuration needs for a moment.
+fn apart<T: Clone + Send>(f: impl FnOnce() -> T + Send) -> T {
+    let made = std::thread::scope(|scope| scope.spawn(f).join());
+    match made {
+        Ok(made) => made.clone(),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

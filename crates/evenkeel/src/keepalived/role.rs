@@ -50,7 +50,9 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     if reading.config.global.process_names {
         name_process(Some("keepalived_vrrp"));
     }
-    match vrrpd::run(reading.config, options) {
+    // The files are not needed any more, and this process is here to stay.
+    let Reading { config, .. } = reading;
+    match vrrpd::run(config, options) {
         vrrpd::Exit::Stopped => Exit::Done,
         vrrpd::Exit::Config => Exit::Configuration,
         vrrpd::Exit::Failed => Exit::Failed,

@@ -81,6 +81,11 @@ impl Vrrp {
         self.child.kill(SIGHUP)
     }
 
+    /// Gives back what a burst of reports needed.
+    pub(super) fn shrink(&mut self) {
+        self.stand_in.shrink();
+    }
+
     /// How often it has said that it is ready.
     pub(super) fn readies(&self) -> u64 {
         self.stand_in.readies()
