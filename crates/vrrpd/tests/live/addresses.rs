@@ -78,7 +78,7 @@ fn what_another_program_takes_away_is_put_back_and_reported() {
     has(&a, "10.20.0.101", true);
     assert!(!a.has_address("10.20.9.102"));
     assert!(!routes(&a, 79).contains("10.80.0.0/24"));
-    assert!(!role.text().contains("Entering BACKUP"), "{}", role.text());
+    assert!(!role.text().contains("MASTER to "), "{}", role.text());
 }
 
 #[test]
