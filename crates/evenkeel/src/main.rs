@@ -7,6 +7,7 @@ mod console;
 mod demo;
 mod getsocks;
 mod handover;
+mod keepalived;
 mod limits;
 mod master;
 mod message;
@@ -30,12 +31,15 @@ Usage: evenkeel <command> [arguments]
 Commands:
   demo     show the proxy at work on this machine
   proxy    run an HAProxy configuration; takes the command line of haproxy
+  vrrp     run the VRRP part of a keepalived configuration; takes the command line of keepalived
+  vrrp status [--json]
+           show how the virtual routers stand
 
 Options:
   --version, -V    show the version
   --help, -h       show this text
 
-Called as `haproxy`, the program takes the command line of haproxy.
+Called as `haproxy` or `keepalived`, the program takes the command line of that program.
 ";
 
 fn main() -> ExitCode {
@@ -46,8 +50,12 @@ fn main() -> ExitCode {
     if name == "haproxy" {
         return proxy::main("haproxy", &words);
     }
+    if name == "keepalived" {
+        return keepalived::main(&words);
+    }
     match words.first().map(String::as_str) {
         Some("proxy") => proxy::main("evenkeel proxy", words.get(1..).unwrap_or_default()),
+        Some("vrrp") => keepalived::subcommand(words.get(1..).unwrap_or_default()),
         Some("demo") => demo::main(&program, words.get(1..).unwrap_or_default()),
         Some("--version" | "-V") => print(&format!("evenkeel {}\n", version::VERSION)),
         Some("--help" | "-h" | "help") => print(USAGE),

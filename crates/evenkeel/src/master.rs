@@ -7,7 +7,7 @@
 //! Before it reads the configuration anew, the master executes the file that its program came from (`succession.rs`), so
 //! that a reload brings a new version of the program into service, too.
 
-mod process;
+pub(crate) mod process;
 
 use crate::arguments::Arguments;
 use crate::console::{Board, Listed};

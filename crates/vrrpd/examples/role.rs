@@ -14,6 +14,6 @@ fn main() {
     }
     let log = vrrpd::log::LogOptions { facility: None, console: true, detail: true, ..Default::default() };
     let reload: vrrpd::Reload = Box::new(move || Some(read(&path).config));
-    let options = vrrpd::Options { log, parent: None, reload: Some(reload), keep_privileges: false };
+    let options = vrrpd::Options { reload: Some(reload), ..vrrpd::Options::new(log) };
     println!("{:?}", vrrpd::run(loaded.config, options));
 }

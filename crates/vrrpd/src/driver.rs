@@ -76,6 +76,10 @@ pub struct World {
     vmacs: Vmacs,
     filter: Filter,
     track_states: HashMap<TrackId, TrackState>,
+    /// Each address that comes or goes is logged.
+    pub address_monitoring: bool,
+    /// What was set up stays.
+    keeping: bool,
     presence: Presence,
     /// The monitor has told all that there is.
     synchronised: bool,
@@ -186,6 +190,8 @@ impl World {
             vmacs,
             filter,
             track_states: HashMap::new(),
+            address_monitoring: false,
+            keeping: false,
             presence: Presence::default(),
             synchronised: false,
             network: None,
@@ -388,6 +394,10 @@ impl World {
                 let Some(id) = self.interfaces.by_index(address.link) else { return };
                 let present = change != Change::Deleted;
                 let ip = address.local.address;
+                if self.address_monitoring {
+                    let word = if present { "added" } else { "removed" };
+                    self.log.info(format_args!("Netlink reflector reports IP {ip} {word}"));
+                }
                 self.interfaces.update_address(id, ip, address.flags.secondary(), present);
                 for (id, change) in self.interfaces.sources(id) {
                     self.router.handle_link(now, id, change);
@@ -723,19 +733,26 @@ impl World {
         self.look();
     }
 
+    /// From here on nothing that was set up is taken away.
+    pub fn keep_addresses(&mut self) {
+        self.keeping = true;
+    }
+
     /// Resigns and takes everything away.
     pub fn stop(&mut self) {
         self.stopped = true;
         self.trackers.clear();
         self.router.handle_shutdown(boot_time());
         self.act();
-        let steps = self.installer().remove_static(None);
-        self.run_steps(steps);
         self.receivers.clear();
-        self.vmacs.remove(|_| true, &mut self.client, &self.log);
-        self.filter.remove(&self.log);
-        if let Err(error) = self.settings.restore() {
-            self.log.info(format_args!("Unable to set back what was changed - {error}"));
+        if !self.keeping {
+            let steps = self.installer().remove_static(None);
+            self.run_steps(steps);
+            self.vmacs.remove(|_| true, &mut self.client, &self.log);
+            self.filter.remove(&self.log);
+            if let Err(error) = self.settings.restore() {
+                self.log.info(format_args!("Unable to set back what was changed - {error}"));
+            }
         }
         self.tell(&Report::Ending);
         self.flush_parent();
@@ -768,6 +785,7 @@ impl World {
                     steps.extend(installer.install(router));
                     held.push(router);
                 }
+                Action::Withdraw(router) if self.keeping => released.push(router),
                 Action::Withdraw(router) => {
                     passing.extend(installer.not_accepted(router));
                     steps.extend(installer.withdraw(router));

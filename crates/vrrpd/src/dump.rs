@@ -59,7 +59,12 @@ pub fn write_json(world: &World) -> io::Result<()> {
     write_file(&path, json::render(world).as_bytes())
 }
 
-/// Where a dump goes: what the configuration says, else below /tmp; with `data_use_instance` the instance and the
+/// Writes what `keepalived.data` would say to the log.
+pub fn log_data(world: &World) {
+    data::render(world).lines().for_each(|line| world.log.info(line));
+}
+
+/// Where a dump goes: what the configuration says, else below `TMPDIR` or /tmp; with `data_use_instance` the instance and the
 /// namespace are in the name.
 fn place(world: &World, wanted: &Option<PathBuf>, kind: &str) -> PathBuf {
     if let Some(path) = wanted {
@@ -73,7 +78,8 @@ fn place(world: &World, wanted: &Option<PathBuf>, kind: &str) -> PathBuf {
             name.push_str(&part.text);
         }
     }
-    Path::new("/tmp").join(format!("{name}.{kind}"))
+    let directory = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    directory.unwrap_or_else(|| "/tmp".into()).join(format!("{name}.{kind}"))
 }
 
 thread_local! {
@@ -115,7 +121,7 @@ fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// An instant of the core as a date.
-fn wall_of(world: &World, at: Instant) -> WallTime {
+pub(crate) fn wall_of(world: &World, at: Instant) -> WallTime {
     let (start, wall) = world.started;
     let micros = |span: std::time::Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     let unix_micros = if at >= start {

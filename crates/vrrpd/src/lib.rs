@@ -18,6 +18,7 @@ mod run;
 pub mod script;
 pub mod security;
 pub mod sockets;
+pub mod status;
 pub mod track;
 pub mod vmac;
 

@@ -18,7 +18,7 @@ pub const MAX_FRAME: usize = 1 << 20;
 /// What the VRRP process says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// It has read its configuration, opened its sockets and runs.
+    /// It has read its configuration, opened its sockets and runs; said again after each reload, whatever came of it.
     Ready,
     /// It is Master of a virtual router, and this is what to do if it dies; replaces what it said of the router before.
     Holds(Hold),
@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
 pub struct StandIn {
     buffer: Vec<u8>,
     holds: Vec<Hold>,
-    ready: bool,
+    readies: u64,
 }
 
 impl StandIn {
@@ -223,7 +223,7 @@ impl StandIn {
             at += length;
             match report {
                 None => {}
-                Some(Report::Ready) => self.ready = true,
+                Some(Report::Ready) => self.readies += 1,
                 Some(Report::Holds(hold)) => {
                     self.holds.retain(|old| old.router != hold.router);
                     self.holds.push(hold);
@@ -238,7 +238,12 @@ impl StandIn {
 
     /// Whether the process has said that it runs.
     pub fn is_ready(&self) -> bool {
-        self.ready
+        self.readies > 0
+    }
+
+    /// How often it has said so: once at its start, once after each reload.
+    pub fn readies(&self) -> u64 {
+        self.readies
     }
 
     /// What the process holds.

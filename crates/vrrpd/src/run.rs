@@ -16,6 +16,7 @@ use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
 use std::hash::BuildHasher;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -32,6 +33,30 @@ pub struct Options {
     pub reload: Option<Reload>,
     /// The process stays as privileged as it is (for tests, and where others share the process).
     pub keep_privileges: bool,
+    /// Addresses, routes and rules stay when it ends (`-V`).
+    pub keep_addresses: bool,
+    /// The configuration is written to the log at the start (`-d`).
+    pub dump: bool,
+    /// Each address that comes or goes is logged (`-a`).
+    pub address_monitoring: bool,
+    /// Where the socket is made on which status is asked for; see [`crate::status`].
+    pub control: Option<PathBuf>,
+}
+
+impl Options {
+    /// Nothing but a log.
+    pub fn new(log: LogOptions) -> Self {
+        Self {
+            log,
+            parent: None,
+            reload: None,
+            keep_privileges: false,
+            keep_addresses: false,
+            dump: false,
+            address_monitoring: false,
+            control: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Options {
@@ -230,6 +255,14 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
             return Exit::Failed;
         }
     };
+    world.borrow_mut().address_monitoring = options.address_monitoring;
+    let control = options.control.take().and_then(|path| match crate::status::listen(&path) {
+        Ok(listener) => Some((listener, path)),
+        Err(error) => {
+            log.info(format_args!("Unable to make control socket {} - {error}", path.display()));
+            None
+        }
+    });
     // After the interfaces were made: it begins with all there is, so nothing is missed.
     if let Err(line) = world.borrow_mut().watch(&world) {
         log.info(line);
@@ -245,19 +278,34 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
     {
         log.info(format_args!("Unable to give up capabilities - {error}"));
     }
+    if options.dump {
+        dump::log_data(&world.borrow());
+    }
     log.info("Startup complete");
     reactor::spawn(watch_signals(world.borrow().inputs.clone(), signals));
+    let control = control.map(|(listener, path)| {
+        reactor::spawn(crate::status::serve(listener, Rc::downgrade(&world)));
+        path
+    });
     world.borrow_mut().tell(&Report::Ready);
     trim_later();
     run_loop(&world, &alarm, &mut options, &mut lateness, &log).await;
     log.info("Stopping");
     let notifier = {
         let mut world = world.borrow_mut();
+        if options.keep_addresses {
+            world.keep_addresses();
+        }
         world.stop();
         let empty = crate::notify::Notifier::empty(&log);
         std::mem::replace(&mut world.notifier, empty)
     };
     notifier.finish(END).await;
+    if let Some(path) = control {
+        // What is left of it does no harm.
+        let _ = std::fs::remove_file(path);
+    }
+    log.info("Stopped");
     log.flush();
     Exit::Stopped
 }
@@ -299,7 +347,11 @@ async fn run_loop(
                 Input::Restore(item) => world.borrow_mut().restore(item),
                 Input::Settled(link, usable) => world.borrow_mut().settled(link, usable),
                 Input::Signal(SIGTERM | SIGINT) => return,
-                Input::Signal(SIGHUP) => reload(world, options, log),
+                Input::Signal(SIGHUP) => {
+                    reload(world, options, log);
+                    // Whatever came of it: the parent waits for that.
+                    world.borrow_mut().tell(&Report::Ready);
+                }
                 Input::Signal(number) => signalled(&mut world.borrow_mut(), number),
             }
         }

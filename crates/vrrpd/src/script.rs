@@ -98,6 +98,10 @@ impl Outcome {
     }
 }
 
+/// Variables between this process, its parent and the service manager: a script that starts this program, or one that
+/// notifies the manager, must not be taken for one of them.
+const PRIVATE: [&str; 2] = ["EVENKEEL_ROLE", "NOTIFY_SOCKET"];
+
 /// How long a program may take to end after SIGTERM, and after SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -114,7 +118,7 @@ impl Program {
     }
 
     /// Starts it, with `more` arguments, in a process group of its own: no input, output or descriptor of ours, nor our
-    /// scheduling; its environment is ours.
+    /// scheduling; its environment is ours, but for what concerns this program alone.
     ///
     /// # Errors
     /// Those of starting it.
@@ -122,6 +126,9 @@ impl Program {
         let mut command = Command::new(&self.path);
         if let Some((name, arguments)) = self.argv.split_first() {
             command.arg0(name).args(arguments);
+        }
+        for name in PRIVATE {
+            command.env_remove(name);
         }
         command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let options = SpawnOptions {

@@ -99,7 +99,7 @@ pub(super) fn described(status: Option<ExitStatus>) -> (u8, String) {
 }
 
 /// `strsignal()`'s words for the signals that end processes.
-fn signal_name(number: i32) -> &'static str {
+pub(crate) fn signal_name(number: i32) -> &'static str {
     match number {
         1 => "Hangup",
         2 => "Interrupt",

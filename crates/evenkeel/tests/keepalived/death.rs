@@ -1,0 +1,133 @@
+//! Processes that die by surprise.
+
+use crate::node::{Node, router};
+use crate::segment::Listener;
+use std::time::Instant;
+use testkit::lab::{Lab, eventually};
+
+const VIP: &str = "10.20.0.100";
+
+/// As `router`, with adverts each second: what happens sooner than after three has another reason than a timer.
+fn slow(priority: u8) -> String {
+    router(priority, VIP).replace("advert_int 0.1", "advert_int 1").replace("  version 3\n", "")
+}
+
+#[test]
+fn the_parent_stands_in_for_a_vrrp_process_that_dies() {
+    let (lab, hosts) = Lab::with_segment(&["a", "b"]);
+    let node = Node::new(&lab, &hosts[0], &slow(150));
+    let listener = Listener::at(&hosts[1]);
+    let mut process = node.start(&lab);
+    node.until_master(VIP);
+    let child = node.vrrp().unwrap();
+    let from = listener.seen().len();
+    let killed = Instant::now();
+    node.signal(child, 9);
+    let farewell = listener.wait_for("priority 0", from, |seen| seen.priority == 0);
+    assert_eq!(farewell.source.octets(), [10, 20, 0, 1]);
+    println!("priority 0 came {:?} after the kill", farewell.at.saturating_duration_since(killed));
+    eventually("the address goes", || !node.host.has_address(VIP));
+    eventually("another process starts", || node.vrrp().is_some_and(|pid| pid != child));
+    // Nobody else is there, so it becomes Master again.
+    node.until_master(VIP);
+    assert_eq!(node.parent(), Some(process.pid()));
+    let log = process.text();
+    for line in [
+        format!("pid {child} exited due to signal 9 (Killed)"),
+        format!("VRRP child process({child}) died: Respawning"),
+        "Restart of VRRP process delayed 0 seconds to limit respawn rate".to_owned(),
+        "Stood in for the VRRP process: priority 0 sent and addresses removed for VI_1".to_owned(),
+    ] {
+        assert!(log.contains(&line), "{line} is not in\n{log}");
+    }
+    process.stop();
+}
+
+#[test]
+fn a_keepalived_takes_over_from_a_process_that_dies() {
+    let (lab, hosts) = Lab::with_segment(&["a", "b"]);
+    let node = Node::new(&lab, &hosts[0], &slow(150));
+    let mut process = node.start_with(&lab, &["-R"], |_| {});
+    node.until_master(VIP);
+    let other = slow(100);
+    let mut oracle = hosts[1].keepalived(&lab, &other);
+    eventually("the other is Backup", || oracle.text().contains("Entering BACKUP STATE"));
+    let killed = Instant::now();
+    node.signal(node.vrrp().unwrap(), 9);
+    eventually("the other takes over", || hosts[1].has_address(VIP));
+    println!("keepalived took over {:?} after the kill", killed.elapsed());
+    assert!(!node.host.has_address(VIP));
+    // -R: nothing is started again, the parent ends as keepalived's does.
+    assert!(process.wait().success());
+    assert!(process.text().contains("died: Exiting"));
+    assert!(node.processes().is_empty());
+    oracle.stop();
+}
+
+#[test]
+fn the_vrrp_process_outlives_its_parent_until_there_is_another() {
+    let (lab, hosts) = Lab::with_segment(&["a", "b"]);
+    let node = Node::new(&lab, &hosts[0], &router(150, VIP));
+    let listener = Listener::at(&hosts[1]);
+    let mut first = node.start(&lab);
+    node.until_master(VIP);
+    let child = node.vrrp().unwrap();
+    node.signal(first.pid(), 9);
+    first.wait();
+    let from = listener.seen().len();
+    listener.wait_for("adverts go on", from + 10, |seen| seen.priority == 150);
+    assert!(node.host.has_address(VIP));
+    assert_eq!(node.processes(), [child]);
+    assert!(!listener.seen().iter().any(|seen| seen.priority == 0));
+    assert!(node.status(&[]).contains("MASTER"), "it still answers");
+
+    let mut second = node.start(&lab);
+    eventually("another process serves", || node.vrrp().is_some_and(|pid| pid != child));
+    assert!(!node.processes().contains(&child), "never two");
+    listener.wait_for("the old one resigned", from, |seen| seen.priority == 0);
+    node.until_master(VIP);
+    assert_eq!(node.processes().len(), 2);
+    assert_eq!(node.parent(), Some(second.pid()));
+    assert!(second.text().contains(&format!("Ending VRRP process {child}, whose parent has died")));
+    second.stop();
+    assert!(!node.host.has_address(VIP));
+}
+
+#[test]
+fn a_process_that_does_not_end_is_killed_and_stood_in_for() {
+    let (lab, hosts) = Lab::with_segment(&["a", "b"]);
+    let config = format!("global_defs {{\n  child_wait_time 1\n}}\n{}", slow(150));
+    let node = Node::new(&lab, &hosts[0], &config);
+    let listener = Listener::at(&hosts[1]);
+    let mut process = node.start(&lab);
+    node.until_master(VIP);
+    // Stopped, it takes no signal but SIGKILL.
+    node.signal(node.vrrp().unwrap(), 19);
+    let from = listener.seen().len();
+    assert!(process.stop().success());
+    listener.wait_for("priority 0", from, |seen| seen.priority == 0);
+    assert!(!node.host.has_address(VIP));
+    assert!(node.processes().is_empty());
+    assert!(process.text().contains("does not end, killing it"), "{}", process.text());
+}
+
+#[test]
+fn a_process_that_dies_again_and_again_is_started_more_and_more_slowly() {
+    let (lab, hosts) = Lab::with_segment(&["a"]);
+    let node = Node::new(&lab, &hosts[0], &slow(150));
+    let mut process = node.start(&lab);
+    let mut last = None;
+    for pause in [0, 1, 2] {
+        eventually("a process runs", || {
+            node.vrrp().is_some_and(|pid| Some(pid) != last)
+                && process.text().matches("Startup complete").count() > pause
+        });
+        last = node.vrrp();
+        node.signal(last.unwrap(), 9);
+        let line = format!("Restart of VRRP process delayed {pause} seconds");
+        eventually("the pause is announced", || process.text().contains(&line));
+    }
+    // It can be stopped while it waits.
+    assert!(process.stop().success());
+    assert!(node.processes().is_empty());
+}
