@@ -44,6 +44,21 @@ fn priorities_memory_processors_limits_and_capabilities_are_as_configured() {
 }
 
 #[test]
+fn scheduling_changes_with_a_reload_as_far_as_it_may() {
+    let (lab, a, _) = pair();
+    let config = |more: &str| format!("global_defs {{\n {more}\n}}\n{}", instance(""));
+    let role = start(&lab, &a, &config("vrrp_rt_priority 12"));
+    says(&role, MASTER);
+    assert_eq!(scheduling(role.pid()).1, 12);
+    reload(&lab, &a, &role, &config("vrrp_cpu_affinity 0\n vrrp_priority 3"));
+    eventually("it is ordinary", || scheduling(role.pid()) == (3, 0, 0));
+    eventually("it has one processor", || status(role.pid(), "Cpus_allowed_list") == "0");
+    reload(&lab, &a, &role, &config("vrrp_rt_priority 20"));
+    says(&role, "Unable to set realtime priority");
+    assert_eq!(scheduling(role.pid()).1, 0);
+}
+
+#[test]
 fn the_nice_value_is_set_and_a_late_timer_raises_the_priority() {
     let (lab, a, _) = pair();
     let config =
