@@ -310,13 +310,6 @@ pub fn trim_heap() {
     crate::syscall::trim_heap();
 }
 
-/// Lets go of the pages of program and library files that this process has looked at: those it goes on needing come back
-/// by themselves, from the system's cache, and the many that only its start needed do not. Pages that were written to are
-/// kept, and so is locked memory.
-pub fn trim_text() {
-    crate::syscall::trim_text();
-}
-
 // Descriptors
 
 /// Takes over a descriptor that this process inherited at its start, by number.

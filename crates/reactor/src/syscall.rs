@@ -455,28 +455,3 @@ pub(crate) fn trim_heap() {
         libc::malloc_trim(0);
     }
 }
-
-/// Lets go of pages of files that are mapped, private, and neither writable nor ever written to.
-pub(crate) fn trim_text() {
-    let Ok(maps) = std::fs::read_to_string("/proc/self/smaps") else { return };
-    let mut area: Option<(usize, usize)> = None;
-    for line in maps.lines() {
-        let mut words = line.split_ascii_whitespace();
-        let (Some(first), Some(second)) = (words.next(), words.next()) else { continue };
-        if first == "Anonymous:" {
-            if let (Some((start, end)), "0") = (area.take(), second) {
-                // SAFETY: a mapping of this process, as the kernel names it, whose pages all equal the file's: they come
-                // back as they were when they are touched. No mapping is made or unmapped, so none can have moved.
-                unsafe {
-                    libc::madvise(ptr::without_provenance_mut(start), end - start, libc::MADV_DONTNEED);
-                }
-            }
-        } else if let Some((start, end)) = first.split_once('-') {
-            let read_only = matches!(second, "r-xp" | "r--p");
-            // Offset, device, inode, name.
-            let of_file = words.nth(3).is_some_and(|name| name.starts_with('/'));
-            let bounds = usize::from_str_radix(start, 16).ok().zip(usize::from_str_radix(end, 16).ok());
-            area = bounds.filter(|_| read_only && of_file);
-        }
-    }
-}

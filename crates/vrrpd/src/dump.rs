@@ -260,6 +260,7 @@ fn shown_rule(rule: &model::Rule) -> String {
     if let Some(preference) = rule.preference {
         let _ = write!(text, " priority {preference}");
     }
+    let _ = write!(text, " tos {:#x}", rule.tos);
     if let Some((mark, mask)) = rule.fwmark {
         let _ = write!(text, " fwmark {mark:#x}/{mask:#x}");
     }
@@ -268,6 +269,13 @@ fn shown_rule(rule: &model::Rule) -> String {
     }
     if let Some(interface) = &rule.output_interface {
         let _ = write!(text, " oif {}", interface.text);
+    }
+    if let Some(length) = rule.suppress_prefix_length {
+        let _ = write!(text, " suppress_prefixlen {length}");
+    }
+    match &rule.uid_range {
+        Some(users) => drop(write!(text, " uidrange {}-{}", users.start(), users.end())),
+        None => drop(write!(text, " protocol {}", rule.protocol.unwrap_or(18))),
     }
     match rule.action {
         model::RuleAction::Table(table) => drop(write!(text, " lookup {table}")),

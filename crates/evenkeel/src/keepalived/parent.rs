@@ -277,7 +277,6 @@ impl Parent {
             vrrp.shrink();
         }
         process::trim_heap();
-        process::trim_text();
     }
 
     fn pass_on(&self, number: i32) {
