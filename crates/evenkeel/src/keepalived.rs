@@ -65,6 +65,8 @@ fn start(program: &str, words: &[String], vrrp_alone: bool) -> ExitCode {
     if std::env::var_os(ROLE).is_some_and(|role| role == VRRP) {
         return role::main(&arguments).into();
     }
+    // A directory that is gone leaves the root.
+    arguments.start_in(&std::env::current_dir().unwrap_or_else(|_| "/".into()));
     for line in &arguments.complaints {
         eprintln!("{line}");
     }

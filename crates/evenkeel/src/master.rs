@@ -7,7 +7,7 @@
 //! Before it reads the configuration anew, the master executes the file that its program came from (`succession.rs`), so
 //! that a reload brings a new version of the program into service, too.
 
-mod process;
+pub(crate) mod process;
 
 use crate::arguments::Arguments;
 use crate::console::{Board, Listed};
@@ -20,7 +20,6 @@ use crate::succession::{Held, HeldWorker, Program, Taken};
 use crate::{console, handover, version};
 use ek_time::Instant;
 use haproxy_cfg::model::Address;
-pub(crate) use process::signal_name;
 use process::{Spawned, Worker, described, exit_of, is_ready};
 use proxyd::listeners::{self, Inherited};
 use reactor::Stream;

@@ -1,6 +1,8 @@
 //! The program in keepalived's place: command line, configuration test, and the processes of a running router in network
 //! namespaces, beside keepalived where that decides.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 #[path = "keepalived/command_line.rs"]
 mod command_line;
 #[path = "keepalived/config_test.rs"]

@@ -3,9 +3,8 @@
 //! Short flags may be joined (`-nlD`), a value may follow its flag at once (`-f/etc/x.conf`), a long name may be cut
 //! short while it stays unambiguous, and the order does not matter.
 
-use std::path::PathBuf;
-
 use super::facility::Facility;
+use std::path::{Path, PathBuf};
 
 /// What one command line asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +63,8 @@ pub(crate) struct Arguments {
     pub(crate) complaints: Vec<String>,
     /// One of those complaints makes the configuration test fail.
     pub(crate) faulty: bool,
+    /// Where the program was started, which relative names start from.
+    pub(crate) directory: PathBuf,
     /// Words that belong to no option.
     pub(crate) extra: Vec<String>,
 }
@@ -180,6 +181,7 @@ impl Default for Arguments {
             umask: None,
             complaints: Vec::new(),
             faulty: false,
+            directory: PathBuf::new(),
             extra: Vec::new(),
         }
     }
@@ -217,6 +219,15 @@ impl Arguments {
             }
         }
         Ok(this)
+    }
+
+    /// Names of files hold wherever the process goes from `directory`, but for that of the configuration, which messages
+    /// show as it was given.
+    pub(crate) fn start_in(&mut self, directory: &Path) {
+        for path in [&mut self.pid_file, &mut self.vrrp_pid_file, &mut self.log_file].into_iter().flatten() {
+            *path = directory.join(&path);
+        }
+        directory.clone_into(&mut self.directory);
     }
 
     fn short_options<'a>(
@@ -387,6 +398,15 @@ mod tests {
         assert_eq!(parse("--sig=STOP"), Err(Stop::SignalNumber(Ok(15))));
         assert_eq!(parse("--log"), Err(Stop::Usage("Unknown option --log".into())));
         assert!(parse("--log-con").unwrap().console);
+    }
+
+    #[test]
+    fn names_of_files_start_where_the_program_does() {
+        let mut read = parse("-p a.pid -r /run/b -g").unwrap();
+        read.start_in(Path::new("/home/x"));
+        assert_eq!(read.pid_file, Some("/home/x/a.pid".into()));
+        assert_eq!(read.vrrp_pid_file, Some("/run/b".into()));
+        assert_eq!(read.log_file, Some("/tmp/keepalived.log".into()));
     }
 
     #[test]

@@ -35,11 +35,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs until it is told to stop.
 pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
-    // Relative names hold wherever the process goes.
-    if let Ok(file) = std::path::absolute(&arguments.file)
-        && !arguments.foreground
-    {
-        arguments.file = file;
+    if !arguments.foreground {
+        // The process leaves its directory.
+        arguments.file = arguments.directory.join(&arguments.file);
     }
     role::name_process(None);
     if arguments.core_dump {
@@ -151,6 +149,19 @@ enum Event {
     Restart,
 }
 
+fn poll_signal(cx: &mut Context<'_>, signals: &Signals) -> Poll<i32> {
+    loop {
+        match signals.try_next() {
+            Ok(received) => return Poll::Ready(received.number),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                std::task::ready!(signals.poll_readable(cx));
+            }
+            // Nothing but the want of memory, which is over by the next time.
+            Err(_) => return Poll::Pending,
+        }
+    }
+}
+
 impl Parent {
     async fn live(mut self, signals: &Signals) -> Exit {
         let _pid_file = match PidFile::write(&self.places.parent, std::process::id()) {
@@ -196,28 +207,19 @@ impl Parent {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, signals: &Signals) -> Poll<Event> {
+        // First: a service manager may tell all processes to stop, and one that obeys has not died by surprise.
+        if let Poll::Ready(number) = poll_signal(cx, signals) {
+            return Poll::Ready(Event::Signal(number));
+        }
         if let Some(vrrp) = &mut self.vrrp {
-            // First of all: nobody advertises now.
             if let Poll::Ready(status) = vrrp.poll_exited(cx) {
                 return Poll::Ready(Event::Exited(status));
             }
-            if vrrp.poll_heard(cx).is_ready() {
-                return Poll::Ready(Event::Reported);
-            }
-        } else if self.restart.poll_expired(cx).is_ready() {
-            self.restart.set(None);
-            return Poll::Ready(Event::Restart);
+            return vrrp.poll_heard(cx).map(|()| Event::Reported);
         }
-        loop {
-            match signals.try_next() {
-                Ok(received) => return Poll::Ready(Event::Signal(received.number)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    std::task::ready!(signals.poll_readable(cx));
-                }
-                // Nothing but the want of descriptors, which others have let go by the next time.
-                Err(_) => return Poll::Pending,
-            }
-        }
+        std::task::ready!(self.restart.poll_expired(cx));
+        self.restart.set(None);
+        Poll::Ready(Event::Restart)
     }
 
     /// A VRRP process whose parent died goes on serving: it is ended, in all order, before there is another.

@@ -181,6 +181,10 @@ mod tests {
                 command.env(ROLE, role);
             }
             let mut child = command.spawn().unwrap();
+            // A process has its words a moment after its program.
+            while fs::read(format!("/proc/{}/cmdline", child.id())).unwrap().is_empty() {
+                std::thread::yield_now();
+            }
             let file = PidFile::write(&path, child.id()).unwrap();
             let found = (running_parent(&path).is_some(), running_vrrp(&path).is_some());
             child.kill().unwrap();

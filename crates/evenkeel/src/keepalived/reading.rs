@@ -56,7 +56,7 @@ impl Reading {
             mtu: interfaces.as_ref().map_or(1500, |interfaces| interfaces.mtu),
             ..Options::default()
         };
-        let recorder = Recorder::new(Disk);
+        let recorder = Recorder::new(Disk, arguments.directory.clone());
         let loaded = load_with(&options, &recorder, interfaces.as_ref());
         Self::new(arguments, loaded, recorder.finish(options))
     }
@@ -104,7 +104,7 @@ fn unserved(arguments: &Arguments, config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     let mut refuse = |what: &str| lines.push(format!("{what} known, not served yet"));
     let roles = arguments.roles;
-    if roles.checkers && !roles.vrrp {
+    if roles.checkers {
         refuse("The option --check (health checkers) is");
     } else if roles.all {
         refuse("The option --all (health checkers, BFD) is");

@@ -27,6 +27,9 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         eprintln!("Unable to open /dev/null: {error}");
     }
     name_process(None);
+    let mut arguments = arguments.clone();
+    arguments.start_in(&snapshot.directory);
+    let arguments = &arguments;
     let reading = Reading::of_snapshot(arguments, snapshot);
     let log = journal::options(arguments, Some(super::VRRP), &pids::suffix(&reading.config.global));
     if reading.refused {
@@ -71,7 +74,7 @@ fn reloader(arguments: Arguments, socket: OwnedFd, log: vrrpd::log::LogOptions) 
             }
         }
         let Some(snapshot) = newest else {
-            log.info("Reload is the parent's to begin: send it the signal");
+            log.info("No configuration has come from the parent, which begins reloads");
             return None;
         };
         let reading = Reading::of_snapshot(&arguments, snapshot);

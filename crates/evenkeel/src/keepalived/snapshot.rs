@@ -27,7 +27,8 @@ pub(crate) struct Snapshot {
     kinds: BTreeMap<PathBuf, u8>,
     files: BTreeMap<PathBuf, Option<Vec<u8>>>,
     listings: BTreeMap<PathBuf, Listing>,
-    directory: PathBuf,
+    /// What relative names start from.
+    pub(crate) directory: PathBuf,
     variables: BTreeMap<String, Option<String>>,
     users: BTreeMap<String, bool>,
     groups: BTreeMap<String, bool>,
@@ -40,9 +41,9 @@ pub(crate) struct Recorder<R> {
 }
 
 impl<R: Reader> Recorder<R> {
-    /// Nothing was asked yet.
-    pub(crate) fn new(reader: R) -> Self {
-        let heard = Snapshot { directory: reader.working_directory(), ..Snapshot::default() };
+    /// Nothing was asked yet. Relative names start from `directory`.
+    pub(crate) fn new(reader: R, directory: PathBuf) -> Self {
+        let heard = Snapshot { directory, ..Snapshot::default() };
         Self { reader, heard: RefCell::new(heard) }
     }
 
@@ -279,7 +280,7 @@ mod tests {
     fn a_snapshot_answers_as_the_machine_did() {
         let mut memory = Memory::of("/etc/a.conf", "global_defs {\n}\n");
         memory.variables.insert("X".into(), "1".into());
-        let recorder = Recorder::new(memory);
+        let recorder = Recorder::new(memory, "/home".into());
         let ask = |reader: &dyn Reader| {
             (
                 reader.read(Path::new("/etc/a.conf")).ok(),
@@ -307,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_cut_short_is_refused() {
-        let recorder = Recorder::new(Memory::of("/a", "x"));
+        let recorder = Recorder::new(Memory::of("/a", "x"), "/".into());
         let _ = recorder.read(Path::new("/a"));
         let _ = recorder.list(Path::new("/"));
         let whole = recorder.finish(Options::default()).encode();

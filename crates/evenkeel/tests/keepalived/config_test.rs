@@ -98,8 +98,10 @@ fn what_keepalived_lets_pass_does_not() {
         "virtual_server (the director) is known, not served yet: start with -P to run VRRP alone\n"
     );
     let missing = router(100, "10.20.0.100").replace("  priority", "  notify /bin/no-such-thing\n  priority");
-    let missing =
-        lab.file("script.conf", &format!("global_defs {{\n  enable_script_security\n}}\n{missing}"));
+    let missing = lab.file(
+        "script.conf",
+        &format!("global_defs {{\n  enable_script_security\n  script_user root\n}}\n{missing}"),
+    );
     let (code, _, err) = run(host, &ours, &["-t", "-f", missing.to_str().unwrap()]);
     assert_eq!(err, "Script /bin/no-such-thing cannot be accessed - No such file or directory\n");
     assert_eq!(code, Some(0), "it may yet come");

@@ -185,6 +185,27 @@ fn in_the_background_the_starter_waits_until_it_runs() {
     eventually("all processes end", || node.processes().is_empty());
     assert!(!node.host.has_address(VIP));
     assert!(!node.path("main.pid").exists());
+    // Names that are relative stay what they were.
+    let mut command = node.host.command(crate::node::keepalived(&lab));
+    command
+        .current_dir(node.path(""))
+        .args(["-G", "-f", "conf", "-p", "main.pid", "-r", "vrrp.pid", "-gk.log"]);
+    assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+    let (parent, child) = (node.parent().unwrap(), node.vrrp().unwrap());
+    node.until_master(VIP);
+    node.signal(child, 9);
+    eventually("another process serves", || node.vrrp().is_some_and(|pid| pid != child));
+    node.until_master(VIP);
+    assert!(node.status(&[]).contains("MASTER"));
+    node.configure(&router(140, VIP));
+    node.signal(parent, 1);
+    eventually("it is reloaded", || node.status(&[]).contains(" 140 "));
+    node.signal(parent, 15);
+    eventually("all processes end", || node.processes().is_empty());
+    let text = |name: &str| fs::read_to_string(node.path(name)).unwrap();
+    assert!(text("k.log").contains("died: Respawning"));
+    assert_eq!(text("k_vrrp.log").matches("Startup complete").count(), 2);
+    assert!(!node.path("main.pid").exists());
     // One that cannot be is told to who starts it.
     node.configure(&router(150, VIP).replace("virtual_router_id 51", ""));
     let output = node.command(&[]).output().unwrap();
