@@ -46,6 +46,15 @@ impl Client {
         self.timeout = timeout;
     }
 
+    /// Sets how many bytes of answers may wait.
+    ///
+    /// # Errors
+    /// Those of `setsockopt`.
+    pub fn set_receive_buffer(&self, bytes: usize) -> Result<(), Error> {
+        socket::set_receive_buffer(self.socket.as_fd(), bytes)
+            .map_err(|error| Error::System("sizing a client's buffer", error))
+    }
+
     /// Runs an operation. A listing that a change interrupted is repeated.
     ///
     /// # Errors

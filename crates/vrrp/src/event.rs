@@ -119,6 +119,8 @@ pub enum What {
     FaultProcess(Name),
     /// At the start: a tracked BFD session is down.
     FaultBfd(Name),
+    /// At the start: an address, route or rule that is tracked is not there.
+    FaultMissing(Name),
     /// At the start: no unicast peers.
     FaultNoPeers,
     /// At the start: `entering FAULT state`.
@@ -338,6 +340,7 @@ impl fmt::Display for What {
                 write!(f, "entering FAULT state (tracked process {name} quorum not achieved)")
             }
             Self::FaultBfd(name) => write!(f, "entering FAULT state (tracked BFD {name} down)"),
+            Self::FaultMissing(name) => write!(f, "entering FAULT state ({name} missing)"),
             Self::FaultNoPeers => {
                 f.write_str("Cannot use unicast without any peers - going to fault state")
             }

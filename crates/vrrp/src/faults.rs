@@ -262,6 +262,7 @@ fn fault_line(track: &Track, value: i64) -> What {
         Kind::Process => What::FaultProcess(name),
         Kind::File => What::FaultFile(name, value),
         Kind::Bfd => What::FaultBfd(name),
+        Kind::Presence => What::FaultMissing(name),
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Kind {
     File,
     /// A BFD session.
     Bfd,
+    /// Something that must be on this host: a source address, the addresses, routes and rules of a `track_group`.
+    Presence,
 }
 
 /// How something tracked is.

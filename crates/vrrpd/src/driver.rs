@@ -12,12 +12,14 @@ use crate::lower::{Plan, TrackSource};
 use crate::mailbox::Mailbox;
 use crate::notify::Notifier;
 use crate::parent::{Farewell, Hold, Report};
+use crate::presence::{Item, Presence};
 use crate::script::Programs;
 use crate::sockets::{self, Key, Senders};
 use crate::track::{self, ProcessWatch, Reports, TrackReport};
 use crate::vmac::Vmacs;
 use ek_time::{Duration, Instant};
-use netlink::{Change, Client, Event};
+use netlink::setting::{Changed, Setting};
+use netlink::{Change, Client, Event, Interests, Monitor};
 use reactor::raw::{Family, Inbox, RawSocket};
 use reactor::{Stream, Task, boot_time};
 use std::cell::RefCell;
@@ -26,8 +28,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 use vrrp::track::Kind;
 use vrrp::{
-    Action, AddressChange, Announcement, Datagram, LinkChange, LinkId, Notification, Received, Router,
-    RouterId, TrackId, TrackState,
+    Action, AddressChange, Announcement, Datagram, GroupId, LinkChange, LinkId, Notification, Received,
+    Router, RouterId, Subject, TrackId, TrackState,
 };
 
 /// What wakes the loop.
@@ -37,6 +39,8 @@ pub enum Input {
     Look,
     /// A link's state has lasted for its delay.
     Settled(LinkId, bool),
+    /// A lost route or rule may be put back now.
+    Restore(Item),
     /// A signal.
     Signal(i32),
 }
@@ -76,6 +80,12 @@ pub struct World {
     pub address_monitoring: bool,
     /// What was set up stays.
     keeping: bool,
+    presence: Presence,
+    /// The monitor has told all that there is.
+    synchronised: bool,
+    network: Option<Task<()>>,
+    /// Settings of the kernel that were changed.
+    settings: Changed,
     /// The plan before the reload that the core is acting on, with its interfaces.
     before: Option<(Plan, Interfaces)>,
     parent: Option<Parent>,
@@ -182,6 +192,10 @@ impl World {
             track_states: HashMap::new(),
             address_monitoring: false,
             keeping: false,
+            presence: Presence::default(),
+            synchronised: false,
+            network: None,
+            settings: Changed::default(),
             before: None,
             parent: parent.map(|stream| Parent { stream, waiting: Vec::new() }),
             looking: false,
@@ -189,6 +203,12 @@ impl World {
         }));
         {
             let mut this = world.borrow_mut();
+            this.change_settings();
+            if let Some(bytes) = this.plan.model.global.vrrp_netlink_command.bytes
+                && let Err(error) = this.client.set_receive_buffer(bytes as usize)
+            {
+                this.log.info(format_args!("vrrp_netlink_cmd_rcv_bufs: {error}"));
+            }
             let steps = this.installer().add_static(None);
             this.run_steps(steps);
             this.open_sockets(&world);
@@ -196,6 +216,60 @@ impl World {
             this.act();
         }
         Ok(world)
+    }
+
+    /// Follows the network from now on, beginning with all there is.
+    ///
+    /// # Errors
+    /// Those of opening the monitor; the text is for the log.
+    pub fn watch(&mut self, world: &Rc<RefCell<Self>>) -> Result<(), String> {
+        let model = &self.plan.model;
+        let routes =
+            model.instances.iter().any(|one| !one.routes.is_empty()) || !model.static_routes.is_empty();
+        let rules = model.instances.iter().any(|one| !one.rules.is_empty()) || !model.static_rules.is_empty();
+        // Hosts may have very many routes: they are told of only where they matter.
+        let monitor = Monitor::open(Interests { links: true, addresses: true, routes, rules })
+            .map_err(|error| error.to_string())?;
+        if let Some(bytes) = model.global.vrrp_netlink_monitor.bytes {
+            monitor.set_receive_buffer(bytes as usize).map_err(|error| error.to_string())?;
+        }
+        self.presence = Presence::default();
+        self.synchronised = false;
+        let watch = watch_network(Rc::downgrade(world), monitor, self.log.clone());
+        self.network = Some(reactor::spawn_task(watch));
+        Ok(())
+    }
+
+    /// What the configuration changes in the kernel's settings: `promote_secondaries`, `disable_local_igmp`.
+    fn change_settings(&mut self) {
+        let mut wanted = Vec::new();
+        if self.plan.model.global.disable_local_igmp {
+            wanted.push((
+                Setting::new(&["ipv4", "igmp_link_local_mcast_reports"]),
+                "0",
+                "disable_local_igmp",
+            ));
+        }
+        for (instance, planned) in self.plan.model.instances.iter().zip(&self.plan.routers) {
+            if !instance.promote_secondaries {
+                continue;
+            }
+            let mut links = planned.addresses.clone();
+            links.extend(planned.base);
+            links.sort_unstable_by_key(|link| link.index());
+            links.dedup();
+            for interface in links.into_iter().filter_map(|link| self.interfaces.get(link)) {
+                if interface.index != 0 {
+                    let setting = Setting::of_link("ipv4", &interface.name, "promote_secondaries");
+                    wanted.push((setting, "1", "promote_secondaries"));
+                }
+            }
+        }
+        for (setting, value, what) in wanted {
+            if let Err(error) = setting.and_then(|setting| self.settings.set(&setting, value)) {
+                self.log.info(format_args!("Unable to set {what} - {error}"));
+            }
+        }
     }
 
     fn installer(&self) -> Installer<'_> {
@@ -314,6 +388,9 @@ impl World {
                 self.settle(world, id, usable);
             }
             Event::Address(change, address) => {
+                let gone = change == Change::Deleted;
+                self.presence.address(address.link, address.local.address, !gone);
+                self.report_presence();
                 let Some(id) = self.interfaces.by_index(address.link) else { return };
                 let present = change != Change::Deleted;
                 let ip = address.local.address;
@@ -325,19 +402,127 @@ impl World {
                 for (id, change) in self.interfaces.sources(id) {
                     self.router.handle_link(now, id, change);
                 }
-                self.router.handle_address(now, AddressChange { link: id, address: ip, present });
+                if present || !self.is_untracked(id, ip) {
+                    self.router.handle_address(now, AddressChange { link: id, address: ip, present });
+                }
                 self.look();
             }
-            Event::Synchronised
-            | Event::Resync
-            | Event::Route(..)
-            | Event::Rule(..)
-            | Event::Unreadable(_) => {}
+            Event::Route(change, route) => {
+                let installer = Installer { plan: &self.plan, interfaces: &self.interfaces };
+                let items = self.presence.route(&installer, change, &route);
+                self.items_changed(change, &items);
+            }
+            Event::Rule(change, rule) => {
+                let installer = Installer { plan: &self.plan, interfaces: &self.interfaces };
+                let items = self.presence.rule(&installer, change, &rule);
+                self.items_changed(change, &items);
+            }
+            Event::Synchronised => {
+                self.synchronised = true;
+                self.report_presence();
+                self.look();
+            }
+            Event::Resync => {
+                // All is told anew.
+                self.presence = Presence::default();
+                self.synchronised = false;
+            }
+            Event::Unreadable(_) => {}
+        }
+    }
+
+    /// Whether nothing is to follow from the loss of an address (`no_track`).
+    fn is_untracked(&self, link: LinkId, address: IpAddr) -> bool {
+        self.plan.model.instances.iter().zip(&self.plan.routers).any(|(instance, planned)| {
+            let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
+            addresses
+                .zip(&planned.addresses)
+                .any(|(from, on)| from.no_track && *on == link && from.prefix.address == address)
+        })
+    }
+
+    fn items_changed(&mut self, change: Change, items: &[Item]) {
+        if items.is_empty() {
+            return;
+        }
+        if change == Change::Deleted {
+            items.iter().for_each(|item| self.restore(*item));
+        }
+        self.report_presence();
+        self.look();
+    }
+
+    /// Puts a route or rule of a Master back that somebody has taken away.
+    pub fn restore(&mut self, item: Item) {
+        let (Item::Route(router, _) | Item::Rule(router, _)) = item else { return };
+        if self.stopped || !self.router.status(router).is_some_and(|status| status.addresses_set) {
+            return;
+        }
+        let now = boot_time();
+        let installer = Installer { plan: &self.plan, interfaces: &self.interfaces };
+        match self.presence.restore(&installer, item, now) {
+            Ok(None) => {}
+            Ok(Some(step)) => {
+                let name = self.plan.instance(router).map_or("", |instance| instance.name.text.as_str());
+                match self.client.run(step.operation) {
+                    Ok(()) => {
+                        let what = step.what;
+                        self.log
+                            .info(format_args!("({name}) {what} was removed by another program, put back"));
+                    }
+                    // The news were old.
+                    Err(error) if error.is_present() => {}
+                    Err(error) => {
+                        let what = step.what;
+                        self.log
+                            .info(format_args!("({name}) {what} is gone and cannot be put back: {error}"));
+                    }
+                }
+            }
+            Err(again) => {
+                let inputs = self.inputs.clone();
+                let until = reactor::now() + again.since(now);
+                reactor::spawn(async move {
+                    reactor::sleep_until(until).await;
+                    inputs.put(Input::Restore(item));
+                });
+            }
+        }
+    }
+
+    /// Says of what must be on this host whether it is.
+    fn report_presence(&mut self) {
+        if !self.synchronised {
+            return;
+        }
+        for (which, source) in (0_u32..).zip(&self.plan.tracks) {
+            let state = match *source {
+                TrackSource::Group(at) => {
+                    let Some(group) = self.plan.model.track_groups.get(at) else { continue };
+                    let installer = Installer { plan: &self.plan, interfaces: &self.interfaces };
+                    self.presence.track_group(&installer, &group.name.text)
+                }
+                TrackSource::Source(at) => {
+                    let Some(address) =
+                        self.plan.model.instances.get(at).and_then(|instance| instance.source_address)
+                    else {
+                        continue;
+                    };
+                    let base = self.plan.routers.get(at).and_then(|planned| planned.base);
+                    self.presence.has_address(base.map(|base| self.interfaces.index(base)), address)
+                }
+                _ => continue,
+            };
+            let which = TrackId(which);
+            if self.track_states.get(&which) != Some(&state) {
+                self.reports.put(TrackReport { which, state });
+            }
         }
     }
 
     /// An interface came: virtual ones may now be made on it, and sockets opened.
     fn appeared(&mut self, world: &Rc<RefCell<Self>>) {
+        self.change_settings();
         self.vmacs.create(&self.plan, &self.interfaces, &mut self.client, &mut self.filter, &self.log);
         let steps = self.installer().add_static(None);
         self.run_steps(steps);
@@ -377,6 +562,14 @@ impl World {
             let word = if usable { "up" } else { "down" };
             self.log.info(format_args!("Netlink reports {} {word}", interface.name));
         }
+        if usable {
+            // Routes went with the link.
+            let steps = self.installer().add_static(None);
+            self.run_steps(steps);
+        } else if let Some(interface) = self.interfaces.get(link) {
+            self.presence.link_down(&self.plan.model, &interface.name);
+            self.report_presence();
+        }
         let change = if usable { LinkChange::Up } else { LinkChange::Down };
         self.router.handle_link(boot_time(), link, change);
         self.look();
@@ -394,7 +587,8 @@ impl World {
             let which = TrackId(position as u32);
             let used = used.contains(&which);
             match *source {
-                TrackSource::Interface(_) => {}
+                // The monitor tells of them.
+                TrackSource::Interface(_) | TrackSource::Group(_) | TrackSource::Source(_) => {}
                 TrackSource::Script(at) => {
                     let Some(script) = model.scripts.get(at) else { continue };
                     let name = script.name.text.as_str();
@@ -440,7 +634,12 @@ impl World {
             self.trackers.push(reactor::spawn_task(watch));
         }
         if !processes.is_empty() {
-            let watch = track::watch_processes(processes, self.reports.clone(), self.log.clone());
+            let watch = track::watch_processes(
+                processes,
+                self.reports.clone(),
+                self.plan.model.global.process_monitor.bytes,
+                self.log.clone(),
+            );
             self.trackers.push(reactor::spawn_task(watch));
         }
     }
@@ -472,12 +671,17 @@ impl World {
         self.take_reports();
         self.act();
         let old_plan = std::mem::replace(&mut self.plan, plan);
+        // Before the listing, so that nothing is missed between the two.
+        if let Err(error) = self.watch(world) {
+            self.log.info(error);
+        }
         let mut interfaces = self.plan.interfaces();
         if let Err(error) = list(&mut interfaces, &mut self.client, &self.log) {
             self.log.info(format_args!("Unable to list interfaces - {error}"));
         }
         let old_interfaces = std::mem::replace(&mut self.interfaces, interfaces);
         self.settling.clear();
+        self.change_settings();
         self.vmacs.create(&self.plan, &self.interfaces, &mut self.client, &mut self.filter, &self.log);
         if let Err(error) = list(&mut self.interfaces, &mut self.client, &self.log) {
             self.log.info(format_args!("Unable to list interfaces - {error}"));
@@ -519,6 +723,9 @@ impl World {
             self.run_steps(steps);
             self.vmacs.remove(|_| true, &mut self.client, &self.log);
             self.filter.remove(&self.log);
+            if let Err(error) = self.settings.restore() {
+                self.log.info(format_args!("Unable to set back what was changed - {error}"));
+            }
         }
         self.tell(&Report::Ending);
         self.flush_parent();
@@ -603,6 +810,9 @@ impl World {
         for (_, notification) in &notifications {
             self.notifier.send(&self.plan, notification);
         }
+        if reloaded && self.plan.model.global.fifo_write_states_on_reload {
+            self.write_states(&notifications);
+        }
         self.report_holds(&held, &released);
         if reloaded {
             self.before = None;
@@ -618,6 +828,32 @@ impl World {
         let empty = Notifier::empty(&self.log);
         let old = std::mem::replace(&mut self.notifier, empty);
         self.notifier = Notifier::new(&self.plan, &self.host, &self.log, Some(old));
+    }
+
+    /// `fifo_write_vrrp_states_on_reload`: the states of all that have not been notified just now.
+    fn write_states(&self, sent: &[(bool, Notification)]) {
+        let written = |subject: Subject| {
+            sent.iter().any(|(_, notification)| {
+                matches!(notification, Notification::State { subject: other, .. } if *other == subject)
+            })
+        };
+        for (number, _) in (0_u32..).zip(&self.plan.model.sync_groups) {
+            let group = GroupId(number);
+            if let Some(status) = self.router.group_status(group)
+                && !written(Subject::Group(group))
+            {
+                self.notifier.write_state(&self.plan, Subject::Group(group), status.state, 0);
+            }
+        }
+        for (number, _) in (0_u32..).zip(&self.plan.model.instances) {
+            let router = RouterId(number);
+            if let Some(status) = self.router.status(router)
+                && !written(Subject::Router(router))
+            {
+                let subject = Subject::Router(router);
+                self.notifier.write_state(&self.plan, subject, status.state, status.effective_priority);
+            }
+        }
     }
 
     fn announce(&mut self, announcement: &Announcement) {
@@ -763,5 +999,25 @@ async fn receive(world: std::rc::Weak<RefCell<World>>, socket: RawSocket, key: K
         world.borrow_mut().drain(&socket, &key);
         // A flood does not keep other tasks waiting.
         reactor::yield_now().await;
+    }
+}
+
+/// Hands over news of the network for ever; dropping the future ends it.
+async fn watch_network(world: std::rc::Weak<RefCell<World>>, mut monitor: Monitor, log: Rc<Log>) {
+    loop {
+        match monitor.next().await {
+            Ok(event) => {
+                let Some(world) = world.upgrade() else { return };
+                let mut this = world.borrow_mut();
+                this.handle_network(&world, event);
+                while let Ok(Some(event)) = monitor.try_next() {
+                    this.handle_network(&world, event);
+                }
+            }
+            Err(error) => {
+                log.info(format_args!("No more news of the network - {error}"));
+                return;
+            }
+        }
     }
 }

@@ -256,8 +256,15 @@ pub struct Installer<'a> {
     pub interfaces: &'a Interfaces,
 }
 
+/// The interface of a static address.
+pub fn static_interface<'a>(model: &'a model::Config, address: &'a model::Address) -> &'a str {
+    let default = model.global.default_interface.as_ref().map_or("eth0", |name| name.text.as_str());
+    address.interface.as_ref().map_or(default, |name| name.text.as_str())
+}
+
 impl Installer<'_> {
-    fn index(&self, name: &str) -> u32 {
+    /// The number of an interface; 0 when there is none.
+    pub fn index(&self, name: &str) -> u32 {
         match self.interfaces.by_name(name) {
             Some(link) => self.interfaces.index(link),
             None => nix::net::if_::if_nametoindex(name).unwrap_or(0),
@@ -426,17 +433,50 @@ impl Installer<'_> {
     }
 
     fn static_addresses(&self) -> Vec<Address> {
-        let default =
-            self.plan.model.global.default_interface.as_ref().map_or("eth0", |name| name.text.as_str());
-        self.plan
-            .model
+        let model = &self.plan.model;
+        model
             .static_addresses
             .iter()
             .filter_map(|from| {
-                let index = self.index(from.interface.as_ref().map_or(default, |name| name.text.as_str()));
+                let index = self.index(static_interface(model, from));
                 (index != 0).then(|| address(from, index, false))
             })
             .collect()
+    }
+
+    /// Whether the kernel's route is one of the configuration.
+    pub fn is_route(&self, from: &model::Route, route: &Route) -> bool {
+        // Cheap first: hosts may have many routes.
+        prefix(from.destination) == route.destination
+            && to_route(from, &|name| self.index(name)).is_same(route)
+    }
+
+    /// Whether the kernel's rule is one of the configuration.
+    pub fn is_rule(from: &model::Rule, rule: &Rule) -> bool {
+        let own = to_rule(from);
+        let real = |prefix: Option<Prefix>| prefix.filter(|prefix| prefix.length != 0);
+        own.family == rule.family
+            && own.priority == rule.priority
+            && own.action == rule.action
+            && own.invert == rule.invert
+            && real(own.from) == real(rule.from)
+            && real(own.to) == real(rule.to)
+            && own.tos == rule.tos
+            && own.mark.unwrap_or(0) == rule.mark.unwrap_or(0)
+            && own.input == rule.input
+            && own.output == rule.output
+    }
+
+    /// Puts one route back; `None` for one whose loss changes nothing.
+    pub fn restore_route(&self, router: RouterId, position: usize) -> Option<Step> {
+        let route = self.plan.instance(router)?.routes.get(position)?;
+        (!route.no_track).then(|| self.add_route(route))
+    }
+
+    /// Puts one rule back; `None` for one whose loss changes nothing.
+    pub fn restore_rule(&self, router: RouterId, position: usize) -> Option<Step> {
+        let rule = self.plan.instance(router)?.rules.get(position)?;
+        (!rule.no_track).then(|| Self::add_rule(rule))
     }
 
     fn add_route(&self, from: &model::Route) -> Step {
@@ -452,12 +492,12 @@ impl Installer<'_> {
 
     fn add_rule(from: &model::Rule) -> Step {
         let rule = to_rule(from);
-        Step { operation: rule::add(&rule), what: format!("rule {:?}", rule.priority) }
+        Step { operation: rule::add(&rule), what: format!("rule {}", rule.priority.unwrap_or(0)) }
     }
 
     fn delete_rule(from: &model::Rule) -> Step {
         let rule = to_rule(from);
-        Step { operation: rule::delete(&rule), what: format!("rule {:?}", rule.priority) }
+        Step { operation: rule::delete(&rule), what: format!("rule {}", rule.priority.unwrap_or(0)) }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod mail;
 pub mod mailbox;
 pub mod notify;
 pub mod parent;
+pub mod presence;
 mod run;
 pub mod script;
 pub mod security;

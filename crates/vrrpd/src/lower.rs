@@ -76,6 +76,10 @@ pub enum TrackSource {
     Process(usize),
     /// `files` of the model.
     File(usize),
+    /// `track_groups` of the model.
+    Group(usize),
+    /// The source address of an instance with `track_src_ip`.
+    Source(usize),
 }
 
 /// Puts names of interfaces into a row.
@@ -146,6 +150,10 @@ impl Plan {
         tracks.extend((0..model.scripts.len()).map(TrackSource::Script));
         tracks.extend((0..model.processes.len()).map(TrackSource::Process));
         tracks.extend((0..model.files.len()).map(TrackSource::File));
+        tracks.extend((0..model.track_groups.len()).map(TrackSource::Group));
+        let sources = model.instances.iter().enumerate();
+        let sources = sources.filter(|(_, one)| one.track_source_address && one.source_address.is_some());
+        tracks.extend(sources.map(|(at, _)| TrackSource::Source(at)));
         let paces = plan_paces(&model, &mut links);
         Self { model, links: links.list, routers, tracks, paces }
     }
@@ -223,7 +231,18 @@ impl Plan {
     }
 
     fn track(&self, source: TrackSource) -> Track {
+        let made;
         let (name, kind) = match source {
+            TrackSource::Group(at) => {
+                let name = self.model.track_groups.get(at).map_or("", |group| group.name.text.as_str());
+                made = format!("static address, route or rule of {name}");
+                (made.as_str(), Kind::Presence)
+            }
+            TrackSource::Source(at) => {
+                let address = self.model.instances.get(at).and_then(|instance| instance.source_address);
+                made = address.map_or_else(String::new, |address| format!("source address {address}"));
+                (made.as_str(), Kind::Presence)
+            }
             TrackSource::Interface(link) => {
                 (self.links.get(link.index()).map_or("", |link| link.name.as_str()), Kind::Interface(link))
             }
@@ -284,6 +303,20 @@ impl Plan {
                     reverse: tracked.weight.reverse,
                 })
             })
+            .collect()
+    }
+
+    /// What of the host's own addresses, routes and rules an instance needs.
+    fn presence(&self, instance: &model::Instance) -> Vec<Tracking> {
+        let member =
+            |group: &model::TrackGroup| group.members.iter().any(|name| name.text == instance.name.text);
+        let groups = self.model.track_groups.iter().enumerate();
+        let groups = groups.filter(|(_, group)| member(group)).map(|(at, _)| TrackSource::Group(at));
+        let own = self.model.instances.iter().position(|one| one.name.text == instance.name.text);
+        groups
+            .chain(own.map(TrackSource::Source))
+            .filter_map(|source| self.track_id(source))
+            .map(|track| Tracking { track, weight: 0, reverse: false })
             .collect()
     }
 
@@ -365,7 +398,7 @@ impl Plan {
                 extra: garp.extra_interval,
                 extra_all: garp.extra_all,
             },
-            tracks: self.tracking(&instance.track),
+            tracks: self.tracking(&instance.track).into_iter().chain(self.presence(instance)).collect(),
             dont_track_primary: instance.dont_track_primary,
             checksum: match (instance.v3_checksum_as_v2, instance.unicast_checksum) {
                 (true, _) => ChecksumMode::AsV2,

@@ -177,6 +177,17 @@ impl Notifier {
         }
     }
 
+    /// Writes a state to the FIFOs, without anything having happened.
+    pub fn write_state(&self, plan: &Plan, subject: Subject, state: State, priority: u8) {
+        let word = match state {
+            State::Master => "MASTER",
+            State::Backup => "BACKUP",
+            State::Fault => "FAULT",
+            State::Init => "INIT",
+        };
+        self.write_fifos(plan, subject, word, priority);
+    }
+
     fn receivers(&mut self, subject: Subject) -> Option<&mut Receivers> {
         match subject {
             Subject::Router(router) => self.instances.get_mut(router.index()),

@@ -7,7 +7,7 @@ use crate::lower::Plan;
 use crate::parent::Report;
 use ek_time::Duration;
 use keepalived_conf::model;
-use netlink::{Interests, Monitor, Namespace};
+use netlink::Namespace;
 use reactor::scheduling::{self, Capability};
 use reactor::signal::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, Signals};
 use reactor::{Alarm, Stream, boot_time};
@@ -151,6 +151,44 @@ fn schedule(wanted: &model::Scheduling, log: &Log) {
     }
 }
 
+/// `max_auto_priority`: a process whose timers are late gets real-time priority, more each time.
+#[derive(Debug)]
+struct Lateness {
+    now: u8,
+    most: u8,
+    allowed: Duration,
+}
+
+impl Lateness {
+    fn new(global: &model::Global) -> Self {
+        Self {
+            now: global.vrrp_process.realtime.unwrap_or(0),
+            most: u8::try_from(global.max_auto_priority).unwrap_or(0),
+            allowed: global.min_auto_priority_delay,
+        }
+    }
+
+    fn late(&mut self, by: Duration, log: &Log) {
+        if by < self.allowed || self.now >= self.most {
+            return;
+        }
+        self.now += 1;
+        let priority = self.now;
+        match scheduling::set_realtime(priority) {
+            Ok(()) => log.info(format_args!(
+                "A timer was {} ms late, real-time priority is now {priority}",
+                by.as_millis()
+            )),
+            Err(error) => {
+                log.info(format_args!(
+                    "A timer was late, and real-time priority {priority} is refused - {error}"
+                ));
+                self.most = 0;
+            }
+        }
+    }
+}
+
 /// What the role needs while it runs: the network, scripts as other users, and their end.
 const KEPT: [Capability; 7] = [
     Capability::NetAdmin,
@@ -206,19 +244,13 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
     let alarm = Alarm::new();
     let host = host_name();
     let world = World::new(plan, &host, log.clone(), seed, parent);
-    // After the interfaces were made: it begins with all there is, so nothing is missed.
-    let monitor = Monitor::open(Interests { links: true, addresses: true, routes: false, rules: false });
-    let (world, monitor, alarm) = match (world, monitor, alarm) {
-        (Ok(world), Ok(monitor), Ok(alarm)) => (world, monitor, alarm),
-        (Err(line), ..) => {
+    let (world, alarm) = match (world, alarm) {
+        (Ok(world), Ok(alarm)) => (world, alarm),
+        (Err(line), _) => {
             log.info(line);
             return Exit::Failed;
         }
-        (_, Err(error), _) => {
-            log.info(error);
-            return Exit::Failed;
-        }
-        (.., Err(error)) => {
+        (_, Err(error)) => {
             log.info(error);
             return Exit::Failed;
         }
@@ -231,8 +263,18 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
             None
         }
     });
+    // After the interfaces were made: it begins with all there is, so nothing is missed.
+    if let Err(line) = world.borrow_mut().watch(&world) {
+        log.info(line);
+        return Exit::Failed;
+    }
+    let mut kept = KEPT.to_vec();
+    let mut lateness = Lateness::new(&world.borrow().plan.model.global);
+    if lateness.most > 0 {
+        kept.push(Capability::SysNice);
+    }
     if !options.keep_privileges
-        && let Err(error) = scheduling::keep_capabilities(&KEPT)
+        && let Err(error) = scheduling::keep_capabilities(&kept)
     {
         log.info(format_args!("Unable to give up capabilities - {error}"));
     }
@@ -240,7 +282,6 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         dump::log_data(&world.borrow());
     }
     log.info("Startup complete");
-    reactor::spawn(watch_network(world.clone(), monitor, log.clone()));
     reactor::spawn(watch_signals(world.borrow().inputs.clone(), signals));
     let control = control.map(|(listener, path)| {
         reactor::spawn(crate::status::serve(listener, Rc::downgrade(&world)));
@@ -248,7 +289,8 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
     });
     world.borrow_mut().tell(&Report::Ready);
     trim_later();
-    run_loop(&world, &alarm, &mut options, &log).await;
+    run_loop(&world, &alarm, &mut options, &mut lateness, &log).await;
+    log.info("Stopping");
     let notifier = {
         let mut world = world.borrow_mut();
         if options.keep_addresses {
@@ -269,7 +311,13 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
 }
 
 /// Turn after turn: wait; let other tasks hand over what came; act.
-async fn run_loop(world: &Rc<RefCell<World>>, alarm: &Alarm, options: &mut Options, log: &Rc<Log>) {
+async fn run_loop(
+    world: &Rc<RefCell<World>>,
+    alarm: &Alarm,
+    options: &mut Options,
+    lateness: &mut Lateness,
+    log: &Rc<Log>,
+) {
     let (inputs, reports) = {
         let world = world.borrow();
         (world.inputs.clone(), world.reports.clone())
@@ -296,6 +344,7 @@ async fn run_loop(world: &Rc<RefCell<World>>, alarm: &Alarm, options: &mut Optio
         while let Some(input) = inputs.take() {
             match input {
                 Input::Look => {}
+                Input::Restore(item) => world.borrow_mut().restore(item),
                 Input::Settled(link, usable) => world.borrow_mut().settled(link, usable),
                 Input::Signal(SIGTERM | SIGINT) => return,
                 Input::Signal(SIGHUP) => {
@@ -310,7 +359,8 @@ async fn run_loop(world: &Rc<RefCell<World>>, alarm: &Alarm, options: &mut Optio
         world.looked();
         world.take_reports();
         let now = boot_time();
-        if world.router.poll_timeout().is_some_and(|due| due <= now) {
+        if let Some(due) = world.router.poll_timeout().filter(|due| *due <= now) {
+            lateness.late(now.since(due), log);
             world.router.handle_timeout(now);
         }
     }
@@ -365,24 +415,6 @@ fn signalled(world: &mut World, number: i32) {
     }
     if number == SIGSTATS_CLEAR {
         world.router.clear_counters();
-    }
-}
-
-async fn watch_network(world: Rc<RefCell<World>>, mut monitor: Monitor, log: Rc<Log>) {
-    loop {
-        match monitor.next().await {
-            Ok(event) => {
-                let mut this = world.borrow_mut();
-                this.handle_network(&world, event);
-                while let Ok(Some(event)) = monitor.try_next() {
-                    this.handle_network(&world, event);
-                }
-            }
-            Err(error) => {
-                log.info(format_args!("No more news of the network - {error}"));
-                return;
-            }
-        }
     }
 }
 

@@ -56,11 +56,45 @@ pub fn wanted(plan: &Plan, interfaces: &Interfaces) -> Vec<Key> {
             buffer: 0,
         };
         match keys.iter_mut().find(|known| Key { buffer: 0, ..**known } == key) {
-            Some(known) => known.buffer = known.buffer.max(instance.receive_buffer),
-            None => keys.push(Key { buffer: instance.receive_buffer, ..key }),
+            // Virtual routers that share a socket share its queue.
+            Some(known) => {
+                known.buffer = known.buffer.saturating_add(room(plan, instance, planned, interfaces))
+            }
+            None => keys.push(Key { buffer: room(plan, instance, planned, interfaces), ..key }),
         }
     }
     keys
+}
+
+/// How much an instance adds to the queue of its socket: `kernel_rx_buf_size`, else as `vrrp_rx_bufs_policy` says; 0: the
+/// system's default.
+fn room(
+    plan: &Plan,
+    instance: &model::Instance,
+    planned: &crate::lower::PlannedRouter,
+    interfaces: &Interfaces,
+) -> u32 {
+    let defaults = &plan.model.global.vrrp;
+    let times = |bytes: u32| bytes.saturating_mul(defaults.receive_buffers_multiplier);
+    if instance.receive_buffer > 0 {
+        return instance.receive_buffer;
+    }
+    match defaults.receive_buffers {
+        model::ReceiveBuffers::System => 0,
+        model::ReceiveBuffers::Bytes(bytes) => bytes,
+        model::ReceiveBuffers::Mtu => {
+            let link = planned.link.and_then(|link| interfaces.get(link)?.link.as_ref());
+            times(link.map_or(1500, |link| link.mtu))
+        }
+        model::ReceiveBuffers::Advert => {
+            let count = u32::try_from(instance.addresses.len()).unwrap_or(255);
+            // IP header, VRRP header, addresses, and version 2's authentication.
+            times(match instance.family {
+                model::Family::V4 => 20 + 8 + 4 * count + 8,
+                model::Family::V6 => 40 + 8 + 16 * count,
+            })
+        }
+    }
 }
 
 /// Opens a receiving socket.

@@ -179,7 +179,10 @@ impl Lower<'_> {
         match keyword {
             "src" => route.preferred_source = Some(prefix.address),
             "from" => route.source = Some(prefix),
-            "as" => route.new_destination = Some(prefix.address),
+            "as" => {
+                let message = "as of routes is known, not served yet";
+                self.report.push(diag::Diagnostic::error(code::NOT_YET, message).at(value.span));
+            }
             "or" => {
                 let message = "\"or\" for routes is deprecated. Please use \"nexthop\"";
                 self.say(code::DEPRECATED, value.span, message);
@@ -256,13 +259,6 @@ impl Lower<'_> {
                 }
                 None => format!("Invalid realms {text} for route"),
             },
-            "vrf" => {
-                route.vrf = Some(name_of(value));
-                if self.interfaces.find(text).is_some() {
-                    return Some(());
-                }
-                format!("VRF {text} not found for route")
-            }
             "expires" => match self.unsigned(value, 0, i32::MAX.unsigned_abs()) {
                 Some(seconds) => {
                     route.expires = Some(Duration::from_secs(u64::from(seconds)));
@@ -316,8 +312,9 @@ impl Lower<'_> {
                 *slot = Some(on == 1);
                 return Some(());
             }
-            "congctl" => {
-                let message = "congctl of routes is known, not served yet";
+            "vrf" if self.interfaces.find(text).is_none() => format!("VRF {text} not found for route"),
+            "congctl" | "vrf" => {
+                let message = format!("{keyword} of routes is known, not served yet");
                 self.report.push(diag::Diagnostic::error(code::NOT_YET, message).at(value.span));
                 return Some(());
             }

@@ -131,12 +131,20 @@ const PERIOD: Duration = Duration::from_millis(500);
 pub async fn watch_processes<K: Copy + 'static>(
     mut watches: Vec<ProcessWatch<K>>,
     reports: Reports<K>,
+    buffer: Option<u32>,
     log: Rc<Log>,
 ) {
     let interests = ProcessInterests { fork: true, exec: true, comm: true, exit: true };
     // Before the first look, so that nothing is missed between the two.
     let mut events = match ProcessEvents::open(interests) {
-        Ok(events) => Some(events),
+        Ok(events) => {
+            if let Some(bytes) = buffer
+                && let Err(error) = events.set_receive_buffer(bytes as usize)
+            {
+                log.info(format_args!("process_monitor_rcv_bufs: {error}"));
+            }
+            Some(events)
+        }
         Err(error) => {
             log.info(format_args!(
                 "No process events ({error}), looking at /proc every {} ms",
