@@ -1,45 +1,34 @@
 //! `cargo xtask docs`: the pages that are made from tables, and what keeps the written ones true.
 
+mod haproxy;
+mod keepalived;
+
 use crate::shell::root;
-use haproxy_cfg::keywords::{self, Family, Keyword, Places, Status};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// The page that is made from the keyword tables.
-const PAGE: &str = "docs/keywords.md";
-/// Columns of a line of that page at most.
+/// The pages that are made from keyword tables, each with what makes it.
+const PAGES: [(&str, fn() -> String); 2] =
+    [("docs/keywords.md", haproxy::page), ("docs/keywords-keepalived.md", keepalived::page)];
+/// Columns of a line of those pages at most.
 const WIDTH: usize = 120;
-
-/// Families in the order of the page, each with its heading.
-const FAMILIES: [(Family, &str); 13] = [
-    (Family::Global, "Settings of `global`"),
-    (Family::Proxy, "Settings of `defaults`, `frontend`, `listen` and `backend`"),
-    (Family::Option, "`option`"),
-    (Family::Timeout, "`timeout`"),
-    (Family::Bind, "Arguments of `bind`"),
-    (Family::Server, "Arguments of `server` and `default-server`"),
-    (Family::Action, "Actions of rule sets"),
-    (Family::Fetch, "Sample fetches"),
-    (Family::Converter, "Converters"),
-    (Family::Criterion, "ACL criteria that stand for a fetch and a match"),
-    (Family::Filter, "`filter`"),
-    (Family::Service, "Services"),
-    (Family::Section, "Settings of sections that are not served"),
-];
 
 /// Writes the generated pages.
 pub(crate) fn run() -> Result<(), String> {
-    let path = root().join(PAGE);
-    fs::write(&path, keywords_page()).map_err(|e| format!("{}: {e}", path.display()))?;
-    println!("{PAGE} is written");
+    for (name, page) in PAGES {
+        let path = root().join(name);
+        fs::write(&path, page()).map_err(|e| format!("{}: {e}", path.display()))?;
+        println!("{name} is written");
+    }
     Ok(())
 }
 
 /// Whether generated pages are up to date, and whether written ones speak of files that exist.
 pub(crate) fn tidy(wrong: &mut Vec<String>) {
-    if fs::read_to_string(root().join(PAGE)).unwrap_or_default() != keywords_page() {
-        wrong.push(format!("{PAGE} is not what the keyword tables say: run `cargo xtask docs`"));
+    for (name, page) in PAGES {
+        if fs::read_to_string(root().join(name)).unwrap_or_default() != page() {
+            wrong.push(format!("{name} is not what the keyword tables say: run `cargo xtask docs`"));
+        }
     }
     for folder in ["", "docs"] {
         let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
@@ -74,82 +63,6 @@ fn written(page: &Path, wrong: &mut Vec<String>) {
             }
         }
     }
-}
-
-fn keywords_page() -> String {
-    let mut page = "\
-# Keywords
-
-<!-- Written by `cargo xtask docs` from crates/haproxy-cfg/src/keywords and crates/logformat/src/alias.rs. -->
-
-Every name of the HAProxy 3.5 configuration manual, and what Evenkeel does with it. A keyword that is not served is an
-error that says so, with the line it stands in; none is passed over in silence. Behind a keyword stand the sections it
-may be used in: **D**efaults, **F**rontend, **L**isten, **B**ackend.
-
-| | served | without effect | not served yet | removed by HAProxy |
-|---|---|---|---|---|
-"
-    .to_owned();
-    for (family, title) in FAMILIES {
-        let count = |status| keywords::all().filter(|k| k.family == family && k.status == status).count();
-        let _ = writeln!(
-            page,
-            "| {title} | {} | {} | {} | {} |",
-            count(Status::Served),
-            count(Status::NoEffect),
-            count(Status::NotYet),
-            count(Status::Removed)
-        );
-    }
-    for (family, title) in FAMILIES {
-        let _ = write!(page, "\n## {title}\n");
-        part(&mut page, family, Status::Served, "Served");
-        part(&mut page, family, Status::NoEffect, "Accepted, without effect");
-        not_yet(&mut page, family);
-        part(&mut page, family, Status::Removed, "Removed by HAProxy, and refused in its words");
-    }
-    page.push_str("\n## Aliases of log formats\n\nAll are served.\n\n");
-    for (name, doc) in logformat::aliases() {
-        item(&mut page, &format!("`%{name}`: {doc}"));
-    }
-    page
-}
-
-fn of(family: Family, status: Status) -> impl Iterator<Item = &'static Keyword> {
-    keywords::all().filter(move |keyword| keyword.family == family && keyword.status == status)
-}
-
-/// The keywords of one state, each with its line.
-fn part(page: &mut String, family: Family, status: Status, title: &str) {
-    let mut rows = of(family, status).peekable();
-    if rows.peek().is_none() {
-        return;
-    }
-    let _ = write!(page, "\n### {title}\n\n");
-    for keyword in rows {
-        let blank = if keyword.arguments.is_empty() { "" } else { " " };
-        let places = places(keyword.places);
-        let places = if places.is_empty() { places } else { format!(" ({places})") };
-        item(page, &format!("`{}{blank}{}`{places}: {}", keyword.name, keyword.arguments, keyword.doc));
-    }
-}
-
-/// The names that are refused, one after the other.
-fn not_yet(page: &mut String, family: Family) {
-    let names: Vec<String> =
-        of(family, Status::NotYet).map(|keyword| format!("`{}`", keyword.name)).collect();
-    if names.is_empty() {
-        return;
-    }
-    page.push_str("\n### Known, not served yet\n\n");
-    wrap(page, &names.join(", "), "");
-}
-
-/// The letters of the sections; none for what belongs to one section only.
-fn places(places: Places) -> String {
-    let letters =
-        [(Places::DEFAULTS, 'D'), (Places::FRONTEND, 'F'), (Places::LISTEN, 'L'), (Places::BACKEND, 'B')];
-    letters.iter().filter(|(place, _)| places.has(*place)).map(|(_, letter)| letter).collect()
 }
 
 fn item(page: &mut String, text: &str) {
@@ -200,10 +113,5 @@ mod tests {
         let long = "x".repeat(WIDTH - 10);
         wrap(&mut page, &format!("{long} `a b c d e f`, g"), "  ");
         assert_eq!(page, format!("{long}\n  `a b c d e f`, g\n"));
-    }
-
-    #[test]
-    fn every_family_is_on_the_page() {
-        assert!(keywords::all().all(|k| FAMILIES.iter().any(|(family, _)| *family == k.family)));
     }
 }

@@ -19,7 +19,7 @@ usage: cargo xtask CHORE
   fuzz [SECONDS] each fuzz target for so many seconds (default 20) with a nightly toolchain and cargo-fuzz;
                  without them, its seeds and mutations of them
   tidy           floors, file sizes, keyword docs, links and paths in the documentation
-  docs           writes docs/keywords.md from the keyword tables
+  docs           writes docs/keywords.md and docs/keywords-keepalived.md from the keyword tables
 ";
 
 fn main() -> ExitCode {

@@ -120,9 +120,11 @@ fn opens_unsafe(code: &str) -> bool {
 
 /// Every entry of the keyword tables has its line of documentation.
 fn keywords(wrong: &mut Vec<String>) {
-    for keyword in haproxy_cfg::keywords::all() {
-        if keyword.doc.trim().len() < 8 {
-            wrong.push(format!("keyword {} has no doc line", keyword.name));
+    let haproxy = haproxy_cfg::keywords::all().map(|keyword| (keyword.name, keyword.doc));
+    let keepalived = keepalived_conf::keywords::all().map(|keyword| (keyword.name, keyword.doc));
+    for (name, doc) in haproxy.chain(keepalived) {
+        if doc.trim().len() < 8 {
+            wrong.push(format!("keyword {name} has no doc line"));
         }
     }
 }

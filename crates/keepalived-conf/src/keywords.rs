@@ -101,6 +101,46 @@ pub struct Keyword {
     pub doc: &'static str,
 }
 
+impl Keyword {
+    /// Whether it concerns the director (virtual servers, their checks, IPVS) and nothing else.
+    pub fn is_of_director(&self) -> bool {
+        const NAMES: [&str; 7] = [
+            "virtual_server",
+            "virtual_server_group",
+            "SSL",
+            "net_namespace_ipvs",
+            "smtp_alert_checker",
+            "no_checker_emails",
+            "rs_init_notifies",
+        ];
+        match self.block {
+            Block::Top | Block::Global => {
+                let begins = |start: &&str| self.name.starts_with(*start);
+                NAMES.contains(&self.name) || ["lvs_", "checker_", "nftables_ipvs"].iter().any(begins)
+            }
+            block => DIRECTOR.contains(&block),
+        }
+    }
+}
+
+/// The blocks of the director.
+const DIRECTOR: [Block; 14] = [
+    Block::Ssl,
+    Block::VirtualServer,
+    Block::RealServer,
+    Block::Tcp,
+    Block::Http,
+    Block::Url,
+    Block::Smtp,
+    Block::SmtpHost,
+    Block::Dns,
+    Block::Misc,
+    Block::BfdCheck,
+    Block::Udp,
+    Block::Ping,
+    Block::FileCheck,
+];
+
 const TABLES: &[(Block, &str)] = &[
     (Block::Top, include_str!("keywords/top.txt")),
     (Block::Global, include_str!("keywords/global_defs.txt")),

@@ -83,9 +83,8 @@ impl Reading {
         let mut verdict = verdict(&report);
         // A file that is not there leaves nothing to run, whatever keepalived makes of that.
         let mut refused = report.iter().any(|d| d.severity == Severity::Error || d.code == code::UNREADABLE);
-        let unserved = unserved(arguments, &config);
-        if !unserved.is_empty() {
-            lines.extend(unserved);
+        if let Some(line) = unserved(arguments, &config) {
+            lines.push(line.to_owned());
             verdict = verdict.max(Verdict::Bad);
             refused = true;
         }
@@ -123,30 +122,17 @@ fn load_with(options: &Options, reader: &dyn Reader, interfaces: Option<&Interfa
 }
 
 /// What was asked for and no role serves yet.
-fn unserved(arguments: &Arguments, config: &Config) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut refuse = |what: &str| lines.push(format!("{what} known, not served yet"));
+fn unserved(arguments: &Arguments, config: &Config) -> Option<&'static str> {
     let roles = arguments.roles;
     if roles.checkers {
-        refuse("The option --check (health checkers) is");
+        Some("The option --check (health checkers) is known, not served yet")
     } else if roles.all {
-        refuse("The option --all (health checkers, BFD) is");
+        Some("The option --all (health checkers, BFD) is known, not served yet")
     } else if !roles.vrrp && !config.virtual_servers.is_empty() {
-        refuse("virtual_server (the director) is");
-        if let Some(last) = lines.last_mut() {
-            last.push_str(": start with -P to run VRRP alone");
-        }
-        return lines;
+        Some("virtual_server (the director) is known, not served yet: start with -P to run VRRP alone")
+    } else {
+        None
     }
-    let global = &config.global;
-    let mut refuse = |what: &str| lines.push(format!("{what} known, not served yet"));
-    if global.reload.time_file.is_some() || global.reload.repeat {
-        refuse("reload_time_file and reload_repeat are");
-    }
-    if global.config_save_dir.is_some() {
-        refuse("config_save_dir is");
-    }
-    lines
 }
 
 /// What is said once when the file has a director's part and only VRRP runs.
