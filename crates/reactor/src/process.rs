@@ -310,6 +310,12 @@ pub fn trim_heap() {
     crate::syscall::trim_heap();
 }
 
+/// Asks the allocator to give back large areas and the ends of its heaps whenever they are free, however large what was
+/// freed before: for processes that take a lot at their start and little afterwards.
+pub fn keep_heap_small() {
+    crate::syscall::keep_heap_small();
+}
+
 /// Lets go of the pages of program and library files that this process has looked at: those it goes on needing come back
 /// by themselves, from the system's cache, and the many that only its start needed do not. Pages that were written to are
 /// kept, and so is locked memory.

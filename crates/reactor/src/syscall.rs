@@ -456,6 +456,17 @@ pub(crate) fn trim_heap() {
     }
 }
 
+/// Keeps the allocator from raising its thresholds.
+pub(crate) fn keep_heap_small() {
+    #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
+    // SAFETY: sets numbers of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 128 << 10);
+        libc::mallopt(libc::M_TOP_PAD, 32 << 10);
+    }
+}
+
 /// Lets go of pages of files that are mapped, private, and neither writable nor ever written to.
 pub(crate) fn trim_text() {
     let Ok(maps) = std::fs::read_to_string("/proc/self/smaps") else { return };

@@ -14,6 +14,15 @@ fn main() {
     }
     let log = vrrpd::log::LogOptions { facility: None, console: true, detail: true, ..Default::default() };
     let reload: vrrpd::Reload = Box::new(move || Some(read(&path).config));
-    let options = vrrpd::Options { log, parent: None, reload: Some(reload), keep_privileges: false };
+    let options = vrrpd::Options {
+        log,
+        parent: None,
+        reload: Some(reload),
+        keep_privileges: false,
+        keep_addresses: false,
+        dump: false,
+        address_monitoring: false,
+        control: None,
+    };
     println!("{:?}", vrrpd::run(loaded.config, options));
 }

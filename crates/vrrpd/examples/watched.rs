@@ -17,6 +17,10 @@ fn main() -> std::io::Result<()> {
             parent: reactor::process::inherited(number).ok(),
             reload: None,
             keep_privileges: false,
+            keep_addresses: false,
+            dump: false,
+            address_monitoring: false,
+            control: None,
         };
         println!("{:?}", vrrpd::run(loaded.config, options));
         return Ok(());
