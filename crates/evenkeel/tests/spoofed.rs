@@ -46,7 +46,7 @@ fn sum(bytes: &[u8]) -> u16 {
 fn packet(version: u8, number: u32) -> Vec<u8> {
     let dice = number.wrapping_mul(2_654_435_761);
     let (byte, kind) = ((dice >> 24) as u8, number % 8);
-    let source = if number % 3 == 0 { [10, 20, 0, 1] } else { [10, 20, 0, 70 + byte % 100] };
+    let source = if number % 10 == 0 { [10, 20, 0, 1] } else { [10, 20, 0, 70 + byte % 100] };
     let mut advert = vec![version << 4 | 1, 51, 254, 1, 0, 100, 0, 0, 10, 20, 0, 100];
     if version == 2 {
         advert[4..6].copy_from_slice(&[1, 1]);
@@ -117,8 +117,9 @@ fn attack(version: u8) {
             nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), Signal::SIGUSR2).unwrap();
             eventually("statistics are written", || path.exists());
             counted = errors(&std::fs::read_to_string(&path).unwrap());
-            // TTL, type, address list, and lengths; a few may have found a queue full.
-            counted >= u64::from(PACKETS) * 5 / 8 * 9 / 10
+            // TTL, type, address list, and lengths; the kernel drops what claims a host's own address, and a few may have found
+            // a queue full.
+            counted >= u64::from(PACKETS) * 5 / 8 * 8 / 10
         });
         assert!(counted <= u64::from(PACKETS), "{counted}");
     }
