@@ -1,17 +1,20 @@
 //! `cargo xtask bench proxy`: what a request costs, beside haproxy in the same run; `cargo xtask bench hostile`: how the
-//! program fares under failures and floods.
+//! program fares under failures and floods; `cargo xtask bench vrrp` and `vrrp-scale`: takeovers, and many virtual routers,
+//! beside keepalived.
 
 use crate::shell::{cargo, has, root, run as run_command};
 use std::process::Command;
 
-const USAGE: &str =
-    "usage: cargo xtask bench proxy [options of bench/proxy.py] | hostile [part of a test's name]";
+const USAGE: &str = "usage: cargo xtask bench proxy [options of bench/proxy.py] | hostile [part of a test's name]\n\
+     | vrrp [--rounds N] [--intervals 1,0.1,0.01] | vrrp-scale [--rounds N] [--routers N] [--intervals 1]";
 
 /// Builds the program and measures it.
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     match words {
         ["proxy", rest @ ..] => proxy(rest),
         ["hostile", rest @ ..] => hostile(rest),
+        ["vrrp", rest @ ..] => vrrp("takeover", rest),
+        ["vrrp-scale", rest @ ..] => vrrp("scale", rest),
         _ => Err(USAGE.to_owned()),
     }
 }
@@ -37,5 +40,24 @@ fn proxy(rest: &[&str]) -> Result<(), String> {
             .arg(format!("evenkeel={} proxy -db -f {{cfg}}", program.display()))
             .arg("haproxy=haproxy -db -f {cfg}")
             .args(rest),
+    )
+}
+
+/// The program and keepalived in the same network namespaces; needs root.
+fn vrrp(mode: &str, rest: &[&str]) -> Result<(), String> {
+    for program in ["keepalived", "ip"] {
+        if !has(program) {
+            return Err(format!("{program} is missing; `cargo xtask test` installs it"));
+        }
+    }
+    run_command(cargo().args(["build", "--release", "--locked", "--package", "evenkeel"]))?;
+    run_command(cargo().args(["build", "--locked", "--package", "testkit", "--example", "vrrp"]))?;
+    let target = root().join("target");
+    run_command(
+        Command::new(target.join("debug/examples/vrrp"))
+            .arg(mode)
+            .args(rest)
+            .arg(format!("evenkeel={} vrrp", target.join("release/evenkeel").display()))
+            .arg("keepalived=keepalived"),
     )
 }

@@ -16,6 +16,8 @@ usage: cargo xtask CHORE
   test           all tests; installs the programs they need with apt when they are missing
   bench proxy    CPU per request beside haproxy, and memory per idle connection
   bench hostile  failures and floods in their long variants: slow clients, killed servers, no descriptors left
+  bench vrrp     takeover times in network namespaces beside keepalived: host, process, stop (root)
+  bench vrrp-scale  500 virtual routers in one process beside keepalived: processor time and memory (root)
   fuzz [SECONDS] each fuzz target for so many seconds (default 20) with a nightly toolchain and cargo-fuzz;
                  without them, its seeds and mutations of them
   tidy           floors, file sizes, keyword docs, links and paths in the documentation

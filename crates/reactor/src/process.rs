@@ -310,6 +310,12 @@ pub fn trim_heap() {
     crate::syscall::trim_heap();
 }
 
+/// Asks the allocator to give back large areas and the ends of its heaps whenever they are free, however large what was
+/// freed before: for processes that take a lot at their start and little afterwards.
+pub fn keep_heap_small() {
+    crate::syscall::keep_heap_small();
+}
+
 // Descriptors
 
 /// Takes over a descriptor that this process inherited at its start, by number.

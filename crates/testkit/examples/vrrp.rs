@@ -153,15 +153,20 @@ fn takeover(program: &Program, interval: &str, fault: Fault) -> f64 {
     };
     master.suffer(fault);
     let died = Instant::now();
+    // Announcements of the old Master may be on their way; who takes over advertises first.
+    let mut advertised = false;
     let time = loop {
         match observer
             .next(died + Duration::from_secs(10))
             .unwrap_or_else(|| panic!("nobody took over\n{}\n{}", tail(&master), tail(&backup)))
         {
             // One that was on its way when it died.
-            (at, Seen::Advert { mac, priority: 150 }) if mac == old => last = at,
+            (at, Seen::Advert { mac, priority: 150 }) if mac == old && at < died => last = at,
+            (_, Seen::Advert { .. }) => advertised = true,
             // keepalived's parent may start its child again before the other router has waited long enough.
-            (at, Seen::Announced { mac }) if mac != old || matches!(fault, Fault::Process) => {
+            (at, Seen::Announced { mac })
+                if advertised && (mac != old || matches!(fault, Fault::Process)) =>
+            {
                 break at - last;
             }
             _ => continue,

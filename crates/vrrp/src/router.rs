@@ -101,6 +101,8 @@ pub(crate) enum Timer {
 }
 
 const TIMERS: usize = 4;
+/// Room for actions that is kept when all are done.
+const KEPT_ACTIONS: usize = 1024;
 
 impl Router {
     /// Starts all virtual routers. `seed` makes choices that must differ between hosts.
@@ -226,7 +228,12 @@ impl Router {
 
     /// The next thing to be done.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if action.is_none() && self.actions.capacity() > KEPT_ACTIONS {
+            // Elections of many routers come in bursts that do not come again soon.
+            self.actions = VecDeque::new();
+        }
+        action
     }
 
     /// Gives back what a start or a reload needed and ordinary work does not.

@@ -1019,6 +1019,7 @@ fn remember(
         if list.len() >= REMEMBERED {
             list.remove(0);
         }
+        list.reserve_exact(1);
         list.push(crate::dump::Transition {
             at: reactor::wall(),
             from: *from,

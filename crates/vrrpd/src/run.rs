@@ -400,7 +400,8 @@ fn reload(world: &Rc<RefCell<World>>, options: &mut Options, lateness: &mut Late
 
 /// Once a start or reload and the elections after it are over, what they needed is given back.
 fn trim_later(world: &Rc<RefCell<World>>) {
-    let until = reactor::now() + Duration::from_secs(8);
+    // Past the second announcements of addresses, five seconds after the first.
+    let until = reactor::now() + Duration::from_secs(10);
     let world = Rc::downgrade(world);
     reactor::spawn(async move {
         reactor::sleep_until(until).await;

@@ -133,10 +133,15 @@ pub struct Senders {
     failures: u64,
 }
 
+/// So many packets at once are not the ordinary course: the room for them is not kept.
+const BURST: usize = 1024;
+
 #[derive(Debug, Default)]
 struct Lane {
     socket: Option<RawSocket>,
     outbox: Outbox,
+    /// Packets since the last flush.
+    gathered: usize,
 }
 
 impl Lane {
@@ -161,6 +166,10 @@ impl Lane {
         if let Some(socket) = &self.socket {
             self.outbox.flush(socket, |_, target, error| failed(target, error));
         }
+        if self.gathered > BURST {
+            self.outbox = Outbox::new();
+        }
+        self.gathered = 0;
     }
 }
 
@@ -199,6 +208,7 @@ impl Senders {
             hop_limit: Some(advert.ttl),
         };
         let lane = if advert.destination.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+        lane.gathered += 1;
         lane.outbox.push(target, |out| out.extend_from_slice(&advert.bytes));
     }
 
@@ -207,6 +217,7 @@ impl Senders {
         match address {
             IpAddr::V4(address) => {
                 let frame = wire::arp::Gratuitous { hardware, address, reply: false }.frame();
+                self.frames.gathered += 1;
                 self.frames.outbox.push(Target::Link { interface }, |out| out.extend_from_slice(&frame));
             }
             IpAddr::V6(address) => {
@@ -217,6 +228,7 @@ impl Senders {
                     interface,
                     hop_limit: Some(255),
                 };
+                self.neighbours.gathered += 1;
                 self.neighbours.outbox.push(target, |out| out.extend_from_slice(&message));
             }
         }

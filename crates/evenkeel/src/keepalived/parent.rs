@@ -33,12 +33,13 @@ const SIGNALS: [i32; 7] = [SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGJSON, S
 /// A VRRP process that has run for so long is not in a loop of deaths.
 const STEADY: Duration = Duration::from_secs(60);
 /// After so long, a start or reload and what followed it are over.
-const SETTLED: Duration = Duration::from_secs(8);
+const SETTLED: Duration = Duration::from_secs(10);
 /// The longest pause before it is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs until it is told to stop.
 pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
+    process::keep_heap_small();
     if !arguments.foreground {
         // The process leaves its directory.
         arguments.file = arguments.directory.join(&arguments.file);

@@ -12,6 +12,7 @@ use vrrpd::log::Log;
 
 /// Runs the role. Standard input is the parent's socket.
 pub(super) fn main(arguments: &Arguments) -> Exit {
+    process::keep_heap_small();
     let started = process::inherited(0).and_then(|socket| {
         let snapshot = Snapshot::receive(&socket)?;
         Ok((socket, snapshot))
