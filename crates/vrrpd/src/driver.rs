@@ -390,6 +390,11 @@ impl World {
             Event::Address(change, address) => {
                 let gone = change == Change::Deleted;
                 self.presence.address(address.link, address.local.address, !gone);
+                if gone {
+                    let installer = Installer { plan: &self.plan, interfaces: &self.interfaces };
+                    let lost = Presence::static_addresses(&installer, address.link, address.local.address);
+                    lost.into_iter().for_each(|item| self.restore(item));
+                }
                 self.report_presence();
                 let Some(id) = self.interfaces.by_index(address.link) else { return };
                 let present = change != Change::Deleted;
@@ -475,31 +480,45 @@ impl World {
         self.look();
     }
 
-    /// Puts a route or rule of a Master back that somebody has taken away.
+    /// Puts something back that somebody has taken away: what is static, and routes and rules of a Master.
     pub fn restore(&mut self, item: Item) {
-        let (Item::Route(router, _) | Item::Rule(router, _)) = item else { return };
-        if self.stopped || !self.router.status(router).is_some_and(|status| status.addresses_set) {
-            return;
+        let (Item::Route(router, _) | Item::Rule(router, _)) = item else {
+            return self.restore_item(item, None);
+        };
+        if self.router.status(router).is_some_and(|status| status.addresses_set) {
+            self.restore_item(item, Some(router));
         }
+    }
+
+    fn restore_item(&mut self, item: Item, router: Option<RouterId>) {
         let now = boot_time();
         let installer = Installer { plan: &self.plan, interfaces: &self.interfaces };
+        if self.stopped {
+            return;
+        }
         match self.presence.restore(&installer, item, now) {
             Ok(None) => {}
-            Ok(Some(step)) => {
-                let name = self.plan.instance(router).map_or("", |instance| instance.name.text.as_str());
-                match self.client.run(step.operation) {
-                    Ok(()) => {
-                        let what = step.what;
+            Ok(Some(Step { operation, what })) => {
+                let name = router.and_then(|router| self.plan.instance(router));
+                let name = name.map_or("", |instance| instance.name.text.as_str());
+                match (self.client.run(operation), router) {
+                    (Ok(()), Some(_)) => {
                         self.log
                             .info(format_args!("({name}) {what} was removed by another program, put back"));
+                        self.presence.is_back(&installer, item);
+                    }
+                    (Ok(()), None) => {
+                        self.log.info(format_args!("Restoring deleted static {what}"));
+                        self.presence.is_back(&installer, item);
                     }
                     // The news were old.
-                    Err(error) if error.is_present() => {}
-                    Err(error) => {
-                        let what = step.what;
+                    (Err(error), _) if error.is_present() => self.presence.is_back(&installer, item),
+                    (Err(error), Some(_)) => {
                         self.log
                             .info(format_args!("({name}) {what} is gone and cannot be put back: {error}"));
                     }
+                    // The interface is gone or down, which has been said.
+                    (Err(_), None) => {}
                 }
             }
             Err(again) => {
@@ -593,10 +612,8 @@ impl World {
             for address in lost {
                 self.router.handle_address(boot_time(), AddressChange { link, address, present: false });
             }
-        } else if let Some(interface) = self.interfaces.get(link) {
-            self.presence.link_down(&self.plan.model, &interface.name);
-            self.report_presence();
         }
+        self.report_presence();
         let change = if usable { LinkChange::Up } else { LinkChange::Down };
         self.router.handle_link(boot_time(), link, change);
         self.look();
