@@ -56,7 +56,11 @@ fn packet(version: u8, number: u32) -> Vec<u8> {
     match kind {
         0 => ttl = byte.min(254),
         1 => advert[1] = if byte == 51 { 52 } else { byte },
-        2 => advert[0] = (5 - version) << 4 | 1,
+        2 => {
+            // With the length that version has: lengths are looked at first.
+            advert[0] = (5 - version) << 4 | 1;
+            advert.resize(if version == 2 { 12 } else { 20 }, 0);
+        }
         3 => advert[0] = version << 4 | (2 + byte % 14),
         4 => advert[11] = 101 + byte % 100,
         5 => advert.truncate(8 + usize::from(byte % 4)),
