@@ -17,6 +17,9 @@ use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::task::{Context, Poll};
 
+/// `linux/in6.h`: flow labels made from the addresses.
+const IPV6_AUTOFLOWLABEL: c_int = 70;
+
 /// A raw IP socket, or a packet socket. It never blocks.
 pub struct RawSocket {
     source: Watched,
@@ -61,7 +64,8 @@ impl RawSocket {
     }
 
     /// A socket that only sends. For IPv4 what it is given begins with the IP header (`IP_HDRINCL`); for IPv6 behind it, and
-    /// the header's hop limit is 255 and its traffic class 0xc0 (network control). Multicast is not looped back.
+    /// the header's hop limit is 255 and its traffic class 0xc0 (network control); but neighbour discovery (ICMPv6) has
+    /// neither traffic class nor flow label, as keepalived's and the kernel's own. Multicast is not looped back.
     ///
     /// # Errors
     /// As [`receiver`](Self::receiver).
@@ -83,7 +87,11 @@ impl RawSocket {
                 socket.set(libc::SOL_IPV6, libc::IPV6_MULTICAST_HOPS, 255)?;
                 socket.set(libc::SOL_IPV6, libc::IPV6_UNICAST_HOPS, 255)?;
                 socket.set(libc::SOL_IPV6, libc::IPV6_MULTICAST_LOOP, 0)?;
-                socket.set(libc::SOL_IPV6, libc::IPV6_TCLASS, 0xc0)?;
+                if c_int::from(protocol) == libc::IPPROTO_ICMPV6 {
+                    socket.set(libc::SOL_IPV6, IPV6_AUTOFLOWLABEL, 0)?;
+                } else {
+                    socket.set(libc::SOL_IPV6, libc::IPV6_TCLASS, 0xc0)?;
+                }
             }
         }
         Ok(socket)

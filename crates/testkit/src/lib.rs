@@ -12,6 +12,7 @@
     reason = "test code: a panic is how a test says what is wrong"
 )]
 
+pub mod capture;
 pub mod case;
 pub mod corpus;
 pub mod escape;

@@ -8,8 +8,10 @@ use crate::router::{Router, Timer};
 use core::time::Duration;
 use ek_time::Instant;
 
-/// An address is put back at once, and again no sooner than this: a program that insists must not keep us busy.
-const AGAIN: Duration = Duration::from_secs(1);
+/// An address is put back at once, but no more than a few times within a while: a program that insists must not keep us
+/// busy.
+const OFTEN: u8 = 5;
+const WHILE: Duration = Duration::from_secs(1);
 
 impl Router {
     /// An address came or went on an interface. What this router asked for itself may be reported, too.
@@ -45,7 +47,11 @@ impl Router {
     fn restore_or_wait(&mut self, now: Instant, id: RouterId, position: usize) {
         let Some(instance) = self.instances.get_mut(id.index()) else { return };
         let Some(address) = instance.addresses.get_mut(position) else { return };
-        match address.restore_at.filter(|at| *at > now) {
+        let until = address.restored_until.filter(|until| *until > now);
+        if until.is_none() {
+            address.restored = 0;
+        }
+        match until.filter(|_| address.restored >= OFTEN) {
             Some(at) => {
                 if self.timer(id, Timer::Guard).is_none_or(|timer| timer > at) {
                     self.set_timer(id, Timer::Guard, at);
@@ -69,11 +75,14 @@ impl Router {
     fn restore(&mut self, now: Instant, id: RouterId, position: usize) {
         // Two hosts that put the same address back should not do it in step.
         self.jitter = self.jitter.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let again = now + AGAIN + Duration::from_millis(self.jitter >> 57);
+        let end = now + WHILE + Duration::from_millis(self.jitter >> 57);
         let Some((router, instance)) = self.pair_mut(id) else { return };
         let Some(state) = instance.addresses.get_mut(position) else { return };
         state.missing = false;
-        state.restore_at = Some(again);
+        if state.restored == 0 {
+            state.restored_until = Some(end);
+        }
+        state.restored += 1;
         instance.counters.addresses_restored += 1;
         let Some(address) = router.addresses.get(position).copied() else { return };
         let link = self.config.links.get(address.link.index());

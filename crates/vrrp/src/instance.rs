@@ -144,8 +144,9 @@ pub(crate) struct AddressState {
     pub(crate) queued: bool,
     /// Another program took it away, and it is to be put back.
     pub(crate) missing: bool,
-    /// When it may be put back again.
-    pub(crate) restore_at: Option<Instant>,
+    /// How often it has been put back within a while that ends then.
+    pub(crate) restored: u8,
+    pub(crate) restored_until: Option<Instant>,
 }
 
 impl Instance {

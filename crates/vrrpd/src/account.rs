@@ -49,6 +49,11 @@ impl Accounts {
         accounts
     }
 
+    /// Whom scripts run as that do not say.
+    pub fn default_user(&self) -> Option<&RunAs> {
+        self.default.as_ref()
+    }
+
     /// Whom a script runs as; `None`: there is no such user or group, so it must not run.
     pub fn of(&self, script: &model::Script) -> Option<RunAs> {
         match &script.account {

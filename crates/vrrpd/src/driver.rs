@@ -431,6 +431,29 @@ impl World {
         }
     }
 
+    /// Virtual addresses that should be on a link and are not; adds to `steps` the routes and rules of their routers.
+    fn lost_on(&self, link: LinkId, steps: &mut Vec<Step>) -> Vec<IpAddr> {
+        let index = self.interfaces.index(link);
+        let mut lost = Vec::new();
+        for (number, planned) in (0_u32..).zip(&self.plan.routers) {
+            let router = RouterId(number);
+            let set = || self.router.status(router).is_some_and(|status| status.addresses_set);
+            let (true, Some(instance)) =
+                (planned.addresses.contains(&link) && set(), self.plan.instance(router))
+            else {
+                continue;
+            };
+            let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
+            let here = addresses.zip(&planned.addresses).filter(|(from, on)| **on == link && !from.no_track);
+            let here = here.map(|(from, _)| from.prefix.address);
+            lost.extend(
+                here.filter(|address| self.presence.has_address(Some(index), *address) != TrackState::Up),
+            );
+            steps.extend(self.installer().routes_and_rules(router));
+        }
+        lost
+    }
+
     /// Whether nothing is to follow from the loss of an address (`no_track`).
     fn is_untracked(&self, link: LinkId, address: IpAddr) -> bool {
         self.plan.model.instances.iter().zip(&self.plan.routers).any(|(instance, planned)| {
@@ -563,9 +586,13 @@ impl World {
             self.log.info(format_args!("Netlink reports {} {word}", interface.name));
         }
         if usable {
-            // Routes went with the link.
-            let steps = self.installer().add_static(None);
+            // Routes went with the link, and all with one that is made anew.
+            let mut steps = self.installer().add_static(None);
+            let lost = self.lost_on(link, &mut steps);
             self.run_steps(steps);
+            for address in lost {
+                self.router.handle_address(boot_time(), AddressChange { link, address, present: false });
+            }
         } else if let Some(interface) = self.interfaces.get(link) {
             self.presence.link_down(&self.plan.model, &interface.name);
             self.report_presence();

@@ -64,7 +64,7 @@ pub fn log_data(world: &World) {
     data::render(world).lines().for_each(|line| world.log.info(line));
 }
 
-/// Where a dump goes: what the configuration says, else below /tmp; with `data_use_instance` the instance and the
+/// Where a dump goes: what the configuration says, else below `TMPDIR` or /tmp; with `data_use_instance` the instance and the
 /// namespace are in the name.
 fn place(world: &World, wanted: &Option<PathBuf>, kind: &str) -> PathBuf {
     if let Some(path) = wanted {
@@ -78,7 +78,8 @@ fn place(world: &World, wanted: &Option<PathBuf>, kind: &str) -> PathBuf {
             name.push_str(&part.text);
         }
     }
-    Path::new("/tmp").join(format!("{name}.{kind}"))
+    let directory = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    directory.unwrap_or_else(|| "/tmp".into()).join(format!("{name}.{kind}"))
 }
 
 thread_local! {
@@ -259,6 +260,7 @@ fn shown_rule(rule: &model::Rule) -> String {
     if let Some(preference) = rule.preference {
         let _ = write!(text, " priority {preference}");
     }
+    let _ = write!(text, " tos {:#x}", rule.tos);
     if let Some((mark, mask)) = rule.fwmark {
         let _ = write!(text, " fwmark {mark:#x}/{mask:#x}");
     }
@@ -267,6 +269,13 @@ fn shown_rule(rule: &model::Rule) -> String {
     }
     if let Some(interface) = &rule.output_interface {
         let _ = write!(text, " oif {}", interface.text);
+    }
+    if let Some(length) = rule.suppress_prefix_length {
+        let _ = write!(text, " suppress_prefixlen {length}");
+    }
+    match &rule.uid_range {
+        Some(users) => drop(write!(text, " uidrange {}-{}", users.start(), users.end())),
+        None => drop(write!(text, " protocol {}", rule.protocol.unwrap_or(18))),
     }
     match rule.action {
         model::RuleAction::Table(table) => drop(write!(text, " lookup {table}")),

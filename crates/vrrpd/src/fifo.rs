@@ -139,6 +139,21 @@ impl Fifo {
         }
     }
 
+    /// Removes the pipe, and lets its script read what is in it before it is ended.
+    pub async fn finish(mut self, deadline: ek_time::Instant) {
+        if self.ours {
+            // Somebody else may have removed it.
+            let _ = std::fs::remove_file(&self.path);
+            self.ours = false;
+        }
+        let Some(run) = self.run.take() else { return };
+        // Readers see the end when nobody can write any more.
+        drop(self.file);
+        if self.pid.get() != 0 && reactor::timeout_at(deadline, run).await.is_err() && self.pid.get() != 0 {
+            Run::signal_group(self.pid.get(), nix::sys::signal::Signal::SIGTERM);
+        }
+    }
+
     /// Ends the script and removes the pipe, if it was made here.
     pub fn close(self) {
         if self.pid.get() != 0 {

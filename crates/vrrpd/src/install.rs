@@ -318,10 +318,19 @@ impl Installer<'_> {
             .map(|(_, _, _, address)| Step { operation: address::add(&address), what: self.shown(&address) })
             .collect();
         if let Some(instance) = self.plan.instance(router) {
-            steps.extend(instance.routes.iter().map(|route| self.add_route(route)));
-            steps.extend(instance.rules.iter().map(Self::add_rule));
+            steps.extend(self.of_instance(instance));
         }
         steps
+    }
+
+    /// The routes and rules of a virtual router that are guarded.
+    pub fn routes_and_rules(&self, router: RouterId) -> Vec<Step> {
+        self.plan.instance(router).map(|instance| self.of_instance(instance).collect()).unwrap_or_default()
+    }
+
+    fn of_instance(&self, instance: &model::Instance) -> impl Iterator<Item = Step> {
+        let routes = instance.routes.iter().map(|route| self.add_route(route));
+        routes.chain(instance.rules.iter().map(Self::add_rule))
     }
 
     /// Takes it away, in the opposite order.

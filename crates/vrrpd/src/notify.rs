@@ -285,8 +285,10 @@ impl Notifier {
         while self.mailer.as_ref().is_some_and(|mailer| !mailer.is_idle()) && reactor::now() < deadline {
             reactor::sleep_until(reactor::now() + Duration::from_millis(10)).await;
         }
+        // A script that does not end by itself should not take long, either.
+        let deadline = deadline.min(reactor::now() + STOP_LIMIT);
         for fifo in self.fifos {
-            fifo.close();
+            fifo.finish(deadline).await;
         }
     }
 

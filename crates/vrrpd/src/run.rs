@@ -348,7 +348,7 @@ async fn run_loop(
                 Input::Settled(link, usable) => world.borrow_mut().settled(link, usable),
                 Input::Signal(SIGTERM | SIGINT) => return,
                 Input::Signal(SIGHUP) => {
-                    reload(world, options, log);
+                    reload(world, options, lateness, log);
                     // Whatever came of it: the parent waits for that.
                     world.borrow_mut().tell(&Report::Ready);
                 }
@@ -366,7 +366,7 @@ async fn run_loop(
     }
 }
 
-fn reload(world: &Rc<RefCell<World>>, options: &mut Options, log: &Rc<Log>) {
+fn reload(world: &Rc<RefCell<World>>, options: &mut Options, lateness: &mut Lateness, log: &Rc<Log>) {
     let Some(reload) = &mut options.reload else {
         log.info("Got SIGHUP, but there is no file to read again");
         return;
@@ -383,7 +383,18 @@ fn reload(world: &Rc<RefCell<World>>, options: &mut Options, log: &Rc<Log>) {
         log.info("Non-existent interface specified in configuration, going on with the old one");
         return;
     }
+    let global = plan.model.global.clone();
+    let before = world.borrow().plan.model.global.vrrp_process.clone();
     world.borrow_mut().reload(world, plan);
+    if before != global.vrrp_process {
+        if global.vrrp_process.realtime.is_none() {
+            // Always allowed.
+            let _ = scheduling::set_ordinary();
+        }
+        // What the process has given up the right to do is said, and comes with the next start.
+        schedule(&global.vrrp_process, log);
+    }
+    *lateness = Lateness { now: lateness.now, ..Lateness::new(&global) };
     trim_later();
 }
 

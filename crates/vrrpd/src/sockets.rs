@@ -88,10 +88,11 @@ fn room(
         }
         model::ReceiveBuffers::Advert => {
             let count = u32::try_from(instance.addresses.len()).unwrap_or(255);
-            // IP header, VRRP header, addresses, and version 2's authentication.
-            times(match instance.family {
-                model::Family::V4 => 20 + 8 + 4 * count + 8,
-                model::Family::V6 => 40 + 8 + 16 * count,
+            // What the kernel hands over: of IPv4 with its header. Version 2 ends with authentication.
+            times(match (instance.family, instance.version) {
+                (model::Family::V4, model::Version::V2) => 20 + 8 + 4 * count + 8,
+                (model::Family::V4, model::Version::V3) => 20 + 8 + 4 * count,
+                (model::Family::V6, _) => 8 + 16 * count,
             })
         }
     }

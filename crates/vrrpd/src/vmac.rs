@@ -16,9 +16,28 @@ use vrrp::LinkId;
 /// The interfaces that were made, and what the ones below them were like before.
 #[derive(Debug, Default)]
 pub struct Vmacs {
-    /// Name, and index of the interface below.
-    made: Vec<(String, u32)>,
+    made: Vec<Made>,
     below: HashMap<u32, Below>,
+}
+
+#[derive(Debug)]
+struct Made {
+    name: String,
+    /// Index of the interface below.
+    lower: u32,
+    /// The first instance that is on it: the lines of the log name it.
+    instance: String,
+}
+
+impl Made {
+    fn new(plan: &Plan, link: LinkId, name: &str, lower: u32) -> Self {
+        let on = |(_, planned): &(_, &crate::lower::PlannedRouter)| {
+            planned.link == Some(link) || planned.addresses.contains(&link)
+        };
+        let instance = plan.model.instances.iter().zip(&plan.routers).find(on);
+        let instance = instance.map_or_else(String::new, |(instance, _)| instance.name.text.to_string());
+        Self { name: name.to_owned(), lower, instance }
+    }
 }
 
 impl Vmacs {
@@ -45,10 +64,10 @@ impl Vmacs {
             let (Some(base), Some(vmac)) = (planned.base, &planned.vmac) else { continue };
             let lower = interfaces.index(base);
             let own = LinkId(position as u32);
-            if lower == 0 || self.made.iter().any(|(name, _)| *name == planned.name) {
+            if lower == 0 || self.made.iter().any(|made| made.name == planned.name) {
                 if interfaces.index(own) == 0 {
                     // It went with the one below.
-                    self.made.retain(|(name, _)| *name != planned.name);
+                    self.made.retain(|made| made.name != planned.name);
                 }
                 if lower == 0 || interfaces.index(own) != 0 {
                     continue;
@@ -61,7 +80,7 @@ impl Vmacs {
                     interface.link.as_ref().is_some_and(like) && interface.mac == vmac.mac
                 });
                 if left {
-                    self.made.push((planned.name.clone(), lower));
+                    self.made.push(Made::new(plan, own, &planned.name, lower));
                     self.acquire(interfaces, base, client, log);
                     Self::guard(vmac, interfaces.index(own), lower, filter, log);
                 }
@@ -69,8 +88,12 @@ impl Vmacs {
             }
             match create_one(&planned.name, lower, vmac, client) {
                 Ok(index) => {
-                    log.info(format_args!("Success creating VMAC interface {}", planned.name));
-                    self.made.push((planned.name.clone(), lower));
+                    let made = Made::new(plan, own, &planned.name, lower);
+                    log.info(format_args!(
+                        "({}): Success creating VMAC interface {}",
+                        made.instance, made.name
+                    ));
+                    self.made.push(made);
                     self.acquire(interfaces, base, client, log);
                     Self::guard(vmac, index, lower, filter, log);
                     if vmac.family == model::Family::V6
@@ -116,16 +139,16 @@ impl Vmacs {
 
     /// Removes those for whose name `gone` holds.
     pub fn remove(&mut self, gone: impl Fn(&str) -> bool, client: &mut Client, log: &Log) {
-        let (removed, kept) = std::mem::take(&mut self.made).into_iter().partition(|(name, _)| gone(name));
+        let (removed, kept): (Vec<Made>, _) =
+            std::mem::take(&mut self.made).into_iter().partition(|made| gone(&made.name));
         self.made = kept;
-        let removed: Vec<(String, u32)> = removed;
-        for (name, lower) in removed {
+        for Made { name, lower, instance } in removed {
             let result = client.run(link::by_name(&name)).and_then(|link| match link {
                 Some(link) => client.run(link::delete(link.index)),
                 None => Ok(()),
             });
             match result {
-                Ok(()) => {}
+                Ok(()) => log.info(format_args!("({instance}) Success removing VMAC interface {name}")),
                 Err(error) if error.is_missing() => {}
                 Err(error) => log.info(format_args!("Unable to remove VMAC interface {name} - {error}")),
             }

@@ -1,6 +1,7 @@
 //! The parent: reads the configuration, starts the VRRP process, watches it, passes signals on, and stands in for it when
 //! it dies.
 
+mod marker;
 mod vrrp;
 
 use super::arguments::Arguments;
@@ -11,6 +12,7 @@ use crate::message::reason;
 use crate::notify::Notify;
 use ek_time::Duration;
 use keepalived_conf::model::OnceScript;
+use marker::Marker;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike as _;
 use reactor::child::Process;
@@ -373,12 +375,11 @@ impl Parent {
     }
 
     /// `reload_file`: there as long as files are read.
-    fn marker(&self) -> Option<PidFile> {
-        let marker = self.reading.config.global.reload.marker.as_ref()?;
-        let default = || "/run/keepalived/keepalived.reload".into();
-        let path = marker.clone().unwrap_or_else(default);
-        match PidFile::write(&path, std::process::id()) {
-            Ok(file) => Some(file),
+    fn marker(&self) -> Option<Marker> {
+        let path = self.reading.config.global.reload.marker.as_ref()?;
+        let path = path.as_ref().unwrap_or(&self.places.reload);
+        match Marker::make(path.clone()) {
+            Ok(marker) => Some(marker),
             Err(error) => {
                 let path = path.display();
                 self.log.info(format_args!("Failed to create reload file ({path}) - {}", reason(&error)));

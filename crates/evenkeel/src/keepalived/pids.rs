@@ -20,6 +20,8 @@ pub(crate) struct Places {
     pub(crate) vrrp: PathBuf,
     /// The socket on which the VRRP process tells its status: beside the file of `-p`, or `/run/evenkeel/vrrp.sock`.
     pub(crate) control: PathBuf,
+    /// What `reload_file` means without a path.
+    pub(crate) reload: PathBuf,
 }
 
 /// `_INSTANCE_NAMESPACE`, what names of files get when several instances run on one machine.
@@ -54,6 +56,7 @@ impl Places {
         Self {
             parent: place(&arguments.pid_file, "keepalived"),
             vrrp: place(&arguments.vrrp_pid_file, "vrrp"),
+            reload: directory.join("keepalived.reload"),
             control: arguments.pid_file.as_deref().map_or_else(|| control(&suffix), control_beside),
         }
     }

@@ -131,3 +131,41 @@ fn a_process_that_dies_again_and_again_is_started_more_and_more_slowly() {
     assert!(process.stop().success());
     assert!(node.processes().is_empty());
 }
+
+/// As a service manager does that tells all processes of a service.
+#[test]
+fn processes_that_are_all_told_to_stop_do_not_die_by_surprise() {
+    let (lab, hosts) = Lab::with_segment(&["a", "b"]);
+    let node = Node::new(&lab, &hosts[0], &slow(150));
+    let listener = Listener::at(&hosts[1]);
+    let mut process = node.start(&lab);
+    node.until_master(VIP);
+    // The parent cannot look before its child has obeyed.
+    let (parent, child) = (process.pid(), node.vrrp().unwrap());
+    node.signal(parent, 19);
+    node.signal(child, 15);
+    eventually("the child ends", || !node.processes().contains(&child));
+    node.signal(parent, 15);
+    node.signal(parent, 18);
+    assert!(process.wait().success());
+    listener.wait_for("priority 0", 0, |seen| seen.priority == 0);
+    assert_eq!(listener.seen().iter().filter(|seen| seen.priority == 0).count(), 1, "said once");
+    assert!(!process.text().contains("died"), "{}", process.text());
+    assert!(!node.host.has_address(VIP));
+}
+
+#[test]
+fn one_that_is_told_to_stop_alone_is_started_again() {
+    let (lab, hosts) = Lab::with_segment(&["a"]);
+    let node = Node::new(&lab, &hosts[0], &router(150, VIP));
+    let mut process = node.start(&lab);
+    node.until_master(VIP);
+    let child = node.vrrp().unwrap();
+    node.signal(child, 15);
+    eventually("another process serves", || node.vrrp().is_some_and(|pid| pid != child));
+    node.until_master(VIP);
+    let log = process.text();
+    assert!(log.contains(&format!("pid {child} exited with status 0")), "{log}");
+    assert!(!log.contains("Stood in"), "it has cleaned up itself: {log}");
+    process.stop();
+}

@@ -8,25 +8,36 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use testkit::lab::{Lab, eventually};
 
 const VIP: &str = "10.20.0.100";
 
-/// A service manager's socket.
-struct Manager(UnixDatagram);
+/// A service manager, which hears all that is said to it.
+struct Manager(Receiver<String>);
 
 impl Manager {
     fn at(path: &Path) -> Self {
         let socket = UnixDatagram::bind(path).unwrap();
-        socket.set_read_timeout(Some(testkit::DEADLINE)).unwrap();
-        Self(socket)
+        let (heard, receiver) = channel();
+        // Ends with the test's process, or when nobody wants to know any more.
+        thread::spawn(move || {
+            let mut room = [0; 1024];
+            while let Ok(length) = socket.recv(&mut room) {
+                let text = String::from_utf8_lossy(&room[..length]).into_owned();
+                let first = text.lines().next().unwrap_or_default().to_owned();
+                if heard.send(first).is_err() {
+                    return;
+                }
+            }
+        });
+        Self(receiver)
     }
 
     /// The first line of the next message.
     fn next(&self) -> String {
-        let mut room = [0; 1024];
-        let length = self.0.recv(&mut room).expect("a message to the service manager");
-        String::from_utf8_lossy(&room[..length]).lines().next().unwrap().to_owned()
+        self.0.recv_timeout(testkit::DEADLINE).expect("a message to the service manager")
     }
 }
 
@@ -150,6 +161,68 @@ fn a_reload_that_cannot_be_changes_nothing() {
     listener.wait_for("the new priority", from, |seen| seen.priority == 140);
     assert!(process.text().contains("Unknown keyword 'no_such_keyword'"));
     process.stop();
+}
+
+#[test]
+fn a_reload_is_announced_in_a_file_and_checked_when_that_is_wanted() {
+    let (lab, hosts) = Lab::with_segment(&["a"]);
+    let place = |name: &str| lab.directory().join(name).display().to_string();
+    let global = format!(
+        "global_defs {{\n  reload_file {}\n  reload_check_config {}\n}}\n",
+        place("marker"),
+        place("errors")
+    );
+    let node = Node::new(&lab, &hosts[0], &(global.clone() + &router(150, VIP)));
+    let mut process = node.start(&lab);
+    node.until_master(VIP);
+    // Made by who changes the files; gone when they have been read.
+    fs::write(place("marker"), "wanted").unwrap();
+    node.configure(&(global.clone() + &router(140, VIP)));
+    process.signal(Signal::SIGHUP);
+    eventually("the marker goes", || !Path::new(&place("marker")).exists());
+    eventually("it is reloaded", || node.status(&[]).contains(" 140 "));
+    // Without the check this would be no obstacle.
+    node.configure(&(global + &router(130, VIP).replace("advert_int", "no_such_keyword\n  advert_int")));
+    process.signal(Signal::SIGHUP);
+    eventually("the reload is refused", || process.text().contains("has errors (reload_check_config)"));
+    assert!(fs::read_to_string(place("errors")).unwrap().contains("Unknown keyword 'no_such_keyword'"));
+    assert!(node.status(&[]).contains(" 140 "));
+    process.stop();
+}
+
+#[test]
+fn reloads_in_quick_succession_end_with_the_last() {
+    let (lab, hosts) = Lab::with_segment(&["a", "b"]);
+    let node = Node::new(&lab, &hosts[0], &router(150, VIP));
+    let listener = Listener::at(&hosts[1]);
+    let socket = node.path("manager");
+    let manager = Manager::at(&socket);
+    let mut process = node.start_with(&lab, &[], |command| _ = command.env("NOTIFY_SOCKET", &socket));
+    assert_eq!(manager.next(), "READY=1");
+    node.until_master(VIP);
+    let child = node.vrrp();
+    for priority in 100..=149 {
+        node.configure(&router(priority, VIP));
+        process.signal(Signal::SIGHUP);
+    }
+    let seen = listener.wait_for("the last priority", 0, |seen| seen.priority == 149);
+    assert_eq!(node.vrrp(), child);
+    let later = |other: &crate::segment::Seen| other.at > seen.at;
+    listener.wait_for("adverts go on", 0, |other| later(other) && other.priority == 149);
+    assert!(
+        !listener.seen().iter().any(|other| other.priority == 0 || later(other) && other.priority != 149)
+    );
+    // Whatever merged: the manager is not left waiting.
+    node.configure(&router(99, VIP));
+    process.signal(Signal::SIGHUP);
+    listener.wait_for("one more", 0, |seen| seen.priority == 99);
+    assert!(process.stop().success());
+    let mut heard = vec![manager.next()];
+    while heard.last().unwrap() != "STOPPING=1" {
+        heard.push(manager.next());
+    }
+    let last = heard.iter().rposition(|word| word == "RELOADING=1").unwrap();
+    assert_eq!(heard[last + 1..], ["READY=1", "STOPPING=1"], "{heard:?}");
 }
 
 #[test]

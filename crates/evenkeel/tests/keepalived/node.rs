@@ -54,7 +54,9 @@ impl Node {
             place("stats"),
             place("json")
         );
-        fs::write(self.path("conf"), global + config).unwrap();
+        // At once: a reload that is under way reads the old text or the new.
+        fs::write(self.path("new"), global + config).unwrap();
+        fs::rename(self.path("new"), self.path("conf")).unwrap();
     }
 
     /// The command, with flags before those that every test needs.

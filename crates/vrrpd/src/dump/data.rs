@@ -1,6 +1,7 @@
 //! `keepalived.data`: what is configured and how it is, in words.
 
 use super::{dated, shown_address, shown_route, shown_rule, wall_of};
+use crate::account::Accounts;
 use crate::driver::World;
 use crate::lower::TrackSource;
 use keepalived_conf::model;
@@ -30,16 +31,26 @@ pub(super) fn render(world: &World) -> String {
     for (number, instance) in (0_u32..).zip(&model.instances) {
         router(&mut out, world, RouterId(number), instance);
     }
+    sockets(&mut out, world);
     if !model.sync_groups.is_empty() {
         line!(out, "------< VRRP Sync groups >------");
     }
     for (number, group) in (0_u32..).zip(&model.sync_groups) {
         let state = world.router.group_status(GroupId(number)).map_or(State::Init, |status| status.state);
         line!(out, " VRRP Sync Group = {}, {state}", group.name.text);
+        let members = || group.members.iter().filter_map(|member| world.plan.router_id(&member.text));
+        let count = |is: fn(&vrrp::Status) -> bool| {
+            members().filter_map(|member| world.router.status(member)).filter(is).count()
+        };
+        let (faults, waiting) = (count(|status| status.faults > 0), count(|status| status.waiting > 0));
+        line!(out, "   Num member fault {faults}, num member init {waiting}");
         line!(out, "   VRRP member instances :");
         for member in &group.members {
             line!(out, "     {}", member.text);
         }
+        let mail = &model.global.mail;
+        let alert = group.notify.smtp_alert.or(mail.alert_vrrp).or(mail.alert).unwrap_or(false);
+        line!(out, "   Using smtp notification = {}", if alert { "yes" } else { "no" });
     }
     tracks(&mut out, world);
     line!(out, "------< Interfaces >------");
@@ -50,9 +61,20 @@ pub(super) fn render(world: &World) -> String {
         let first = |v4| find(v4).next().map_or_else(|| "(none)".to_owned(), ToString::to_string);
         line!(out, "   IPv4 address = {}", first(true));
         line!(out, "   IPv6 address = {}", first(false));
+        for (v4, family) in [(true, "IPv4"), (false, "IPv6")] {
+            for (number, address) in find(v4).skip(1).enumerate() {
+                if number == 0 {
+                    line!(out, "   Additional {family} addresses :");
+                }
+                line!(out, "     {address}");
+            }
+        }
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
         if let Some(mac) = interface.mac {
-            let hex: Vec<_> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-            line!(out, "   MAC = {}", hex.join(":"));
+            line!(out, "   MAC = {}", hex(&mac));
+            if let Some(broadcast) = interface.link.as_ref().and_then(|link| link.broadcast.ethernet()) {
+                line!(out, "   MAC broadcast = {}", hex(&broadcast));
+            }
         }
         let state = match &interface.link {
             None => "not present".to_owned(),
@@ -63,14 +85,79 @@ pub(super) fn render(world: &World) -> String {
             ),
         };
         line!(out, "   State = {state}");
+        let delays = model.interface_delays.iter().find(|delay| delay.interface.text == interface.name);
+        let (up, down) = delays.map_or_else(Default::default, |delay| (delay.up, delay.down));
+        line!(out, "   Up debounce timer = {}us", up.as_micros());
+        line!(out, "   Down debounce timer = {}us", down.as_micros());
         if let Some(base) = interface.base.and_then(|base| world.interfaces.get(base)) {
             line!(out, "   VMAC type private, underlying interface = {}", base.name);
         }
         if let Some(link) = &interface.link {
             line!(out, "   MTU = {}", link.mtu);
+            let kind = match (link.flags.loopback(), interface.mac) {
+                (true, _) => "LOOPBACK".to_owned(),
+                (false, Some(_)) => "ETHERNET".to_owned(),
+                (false, None) => format!("UNKNOWN ({})", link.hardware),
+            };
+            line!(out, "   HW Type = {kind}");
+            line!(out, "   NIC netlink status update");
+        }
+        let users = |instance: &&model::Instance| {
+            let own = instance.interface.as_ref().is_some_and(|own| own.text == interface.name);
+            own && !instance.dont_track_primary
+                || instance.track.interfaces.iter().any(|tracked| tracked.name.text == interface.name)
+        };
+        let weight = |instance: &model::Instance| {
+            let tracked =
+                instance.track.interfaces.iter().find(|tracked| tracked.name.text == interface.name);
+            tracked.map_or(0, |tracked| tracked.weight.value)
+        };
+        for (number, instance) in model.instances.iter().filter(users).enumerate() {
+            if number == 0 {
+                line!(out, "   Tracking VRRP instances :");
+            }
+            line!(out, "     {}, weight {}", instance.name.text, weight(instance));
         }
     }
     out
+}
+
+/// The receiving sockets and who shares them.
+fn sockets(out: &mut String, world: &World) {
+    line!(out, "------< VRRP Sockpool >------");
+    for key in crate::sockets::wanted(&world.plan, &world.interfaces) {
+        line!(out, " Socket");
+        if let Some(interface) = key.link.and_then(|(link, _)| world.interfaces.get(link)) {
+            line!(out, "   Interface = {}", interface.name);
+        }
+        let v4 = key.family == reactor::raw::Family::V4;
+        line!(out, "   Family = {}", if v4 { "IPv4" } else { "IPv6" });
+        line!(out, "   Protocol = {}", if key.protocol == wire::PROTOCOL_AH { "AH" } else { "VRRP" });
+        line!(out, "   Type = {}", if key.group.is_some() { "Multicast" } else { "Unicast" });
+        line!(out, "   Rx buf size = {}", key.buffer);
+        line!(out, "   VRRP instances");
+        for (instance, planned) in world.plan.model.instances.iter().zip(&world.plan.routers) {
+            let same_family = (instance.family == model::Family::V4) == v4;
+            if same_family && planned.link == key.link.map(|(link, _)| link) {
+                line!(out, "     {} vrid {}", instance.name.text, instance.virtual_router_id);
+            }
+        }
+    }
+}
+
+/// Instances that track something, each with its weight.
+fn tracking<'a>(
+    out: &mut String,
+    model: &'a model::Config,
+    name: &str,
+    list: impl Fn(&'a model::Tracking) -> &'a [model::Tracked],
+) {
+    line!(out, "   Tracking instances :");
+    for instance in &model.instances {
+        for tracked in list(&instance.track).iter().filter(|tracked| tracked.name.text == name) {
+            line!(out, "     {}, weight {}", instance.name.text, tracked.weight.value);
+        }
+    }
 }
 
 fn global(out: &mut String, model: &model::Config) {
@@ -91,7 +178,9 @@ fn global(out: &mut String, model: &model::Config) {
     if let Some(helo) = &mail.helo_name {
         line!(out, " Smtp HELO name = {helo}");
     }
-    line!(out, " Smtp server connection timeout = {}", mail.connect_timeout.as_secs());
+    if mail.server.is_some() {
+        line!(out, " Smtp server connection timeout = {}", mail.connect_timeout.as_secs());
+    }
     if let Some(sender) = &mail.sender {
         line!(out, " Email notification from = {sender}");
     }
@@ -104,14 +193,27 @@ fn global(out: &mut String, model: &model::Config) {
     let unset = |value: Option<bool>| value.map_or("unset", |value| if value { "on" } else { "off" });
     line!(out, " Default smtp_alert = {}", unset(mail.alert));
     line!(out, " Default smtp_alert_vrrp = {}", unset(mail.alert_vrrp));
+    line!(out, " Default smtp_alert_checker = {}", unset(mail.alert_checker));
+    line!(out, " Checkers log all failures = {}", on(global.checker_log_all_failures));
+    let check = if global.reload.check { "Test" } else { "No test" };
+    line!(out, " {check} config before reload");
     line!(out, " Dynamic interfaces = {}", on(global.dynamic_interfaces));
     line!(out, " Default interface = {}", name(&global.default_interface, "eth0"));
+    line!(out, " Disable local IGMP = {}", if global.disable_local_igmp { "yes" } else { "no" });
+    line!(out, " LVS flush = {}", on(global.lvs_flush));
+    let flush = match global.lvs_flush_on_stop {
+        model::FlushOnStop::No => "disabled",
+        model::FlushOnStop::VirtualServers => "VS",
+        model::FlushOnStop::All => "full",
+    };
+    line!(out, " LVS flush on stop = {flush}");
     for (what, fifo) in [("Global notify", &global.notify_fifo), ("VRRP notify", &global.vrrp_notify_fifo)] {
         if let Some(path) = fifo.as_ref().and_then(|fifo| fifo.path.as_ref()) {
             line!(out, " {what} fifo = {}", path.display());
         }
     }
     let vrrp = &global.vrrp;
+    line!(out, " FIFO write vrrp states on reload = {}", on(global.fifo_write_states_on_reload));
     line!(out, " VRRP notify priority changes = {}", on(vrrp.notify_priority_changes));
     line!(out, " VRRP IPv4 mcast group = {}", vrrp.multicast_group4);
     line!(out, " VRRP IPv6 mcast group = {}", vrrp.multicast_group6);
@@ -122,6 +224,7 @@ fn global(out: &mut String, model: &model::Config) {
     line!(out, " Gratuitous ARP lower priority delay = {}", vrrp.garp.lower_prio_delay.as_secs());
     line!(out, " Gratuitous ARP lower priority repeat = {}", vrrp.garp.lower_prio_repeat);
     line!(out, " Num adverts before down = {}", vrrp.down_timer_adverts);
+    line!(out, " Gratuitous ARP for each secondary VMAC = {}s", vrrp.garp.extra_interval.as_secs());
     line!(out, " Send advert after receive lower priority advert = {}", on(!vrrp.lower_priority_no_advert));
     line!(
         out,
@@ -132,13 +235,44 @@ fn global(out: &mut String, model: &model::Config) {
     line!(out, " Gratuitous NA interval = {:.6}", vrrp.gna_interval.as_secs_f64());
     let version = if vrrp.version == model::Version::V3 { 3 } else { 2 };
     line!(out, " VRRP default protocol version = {version}");
+    let counters = global.nftables.as_ref().is_some_and(|settings| settings.counters);
+    line!(out, " nftables {} counters", if counters { "with" } else { "without" });
     line!(out, " VRRP check unicast_src = {}", on(vrrp.check_unicast_source));
     line!(out, " VRRP skip check advert addresses = {}", on(vrrp.skip_check_advert_addresses));
     line!(out, " VRRP strict mode = {}", on(vrrp.strict));
-    line!(out, " VRRP process priority = {}", global.vrrp_process.nice.unwrap_or(0));
-    line!(out, " VRRP don't swap = {}", on(global.vrrp_process.no_swap));
-    line!(out, " VRRP realtime priority = {}", global.vrrp_process.realtime.unwrap_or(0));
+    line!(out, " Max auto priority = {}", global.max_auto_priority);
+    line!(out, " Min auto priority delay = {} usecs", global.min_auto_priority_delay.as_micros());
+    for (who, process) in
+        [("VRRP", &global.vrrp_process), ("Checker", &global.checker_process), ("BFD", &global.bfd_process)]
+    {
+        line!(out, " {who} process priority = {}", process.nice.unwrap_or(0));
+        line!(out, " {who} don't swap = {}", on(process.no_swap));
+        line!(out, " {who} realtime priority = {}", process.realtime.unwrap_or(0));
+        let limit = process.realtime_limit.map_or(10_000, |limit| limit.as_micros());
+        line!(out, " {who} realtime limit = {limit}");
+    }
+    // None of them is served.
+    for what in ["SNMP vrrp", "SNMP checker", "SNMP RFCv2", "SNMP RFCv3", "SNMP traps", "DBus"] {
+        line!(out, " {what} disabled");
+    }
     line!(out, " Script security {}", enabled(global.script_security));
+    if let Some(user) = Accounts::new(global).default_user() {
+        line!(out, " Default script uid:gid {}:{}", user.uid, user.gid);
+    }
+    for (what, buffer) in [
+        ("vrrp_netlink_cmd", global.vrrp_netlink_command),
+        ("vrrp_netlink_monitor", global.vrrp_netlink_monitor),
+        ("process_monitor", global.process_monitor),
+        ("lvs_netlink_cmd", global.lvs_netlink_command),
+        ("lvs_netlink_monitor", global.lvs_netlink_monitor),
+    ] {
+        line!(out, " {what}_rcv_bufs = {}", buffer.bytes.unwrap_or(0));
+        line!(out, " {what}_rcv_bufs_force = {}", u8::from(buffer.force));
+    }
+    line!(out, " rs_init_notifies = {}", u8::from(global.rs_init_notifies));
+    line!(out, " no_checker_emails = {}", u8::from(mail.no_checker_emails));
+    line!(out, " rx_bufs_multiples = {}", vrrp.receive_buffers_multiplier);
+    line!(out, " umask = 0{:o}", global.umask.unwrap_or(0o177));
 }
 
 fn router(out: &mut String, world: &World, router: RouterId, instance: &model::Instance) {
@@ -161,7 +295,10 @@ fn router(out: &mut String, world: &World, router: RouterId, instance: &model::I
         line!(out, "   Master priority = {priority}");
     }
     line!(out, "   Cause = {}", status.cause);
+    line!(out, "   Flags: none");
     line!(out, "   Wantstate = {}", status.wanted);
+    // With one it would not have been taken.
+    line!(out, "   Number of config faults = 0");
     line!(out, "   Number of interface and track script faults = {}", status.faults);
     line!(out, "   Number of track scripts init = {}", status.waiting);
     line!(out, "   Last transition = {}", dated(wall_of(world, status.since)));
@@ -173,6 +310,7 @@ fn router(out: &mut String, world: &World, router: RouterId, instance: &model::I
             line!(out, "   Read timeout = {}", dated(wall_of(world, deadline)));
         }
     }
+    line!(out, "   Master down timer = {} usecs", status.master_down.as_micros());
     match own {
         Some(own) if own.base.is_some() => {
             let base = interface(own.base).map_or("", |base| &base.name);
@@ -311,7 +449,9 @@ fn scripts(out: &mut String, world: &World, router: RouterId, instance: &model::
         }
         for tracked in list {
             let reverse = if tracked.weight.reverse { " reverse" } else { "" };
-            line!(out, "     {}, weight {}{reverse}", tracked.name.text, tracked.weight.value);
+            // As keepalived: of scripts without a comma.
+            let comma = if what == "scripts" { "" } else { "," };
+            line!(out, "     {}{comma} weight {}{reverse}", tracked.name.text, tracked.weight.value);
         }
     }
     line!(out, "   Using smtp notification = {}", if alert { "yes" } else { "no" });
@@ -353,12 +493,16 @@ fn tracks(out: &mut String, world: &World) {
         line!(out, "   Weight = {}", script.weight.value);
         line!(out, "   Rise = {}", script.rise);
         line!(out, "   Fall = {}", script.fall);
+        if let Some(user) = Accounts::new(&model.global).of(&script.script) {
+            line!(out, "   Script uid:gid = {}:{}", user.uid, user.gid);
+        }
         let word = match state(TrackSource::Script(at)) {
             Some(TrackState::Up) => "GOOD",
             Some(TrackState::Down) => "BAD",
             _ => "INIT",
         };
         line!(out, "   Status = {word}");
+        tracking(out, model, &script.name.text, |track| &track.scripts);
     }
     if !model.files.is_empty() {
         line!(out, "------< VRRP Track files >------");
@@ -372,6 +516,7 @@ fn tracks(out: &mut String, world: &World) {
         line!(out, "   File = {}", file.path.display());
         line!(out, "   Status = {value}");
         line!(out, "   Weight = {}{}", file.weight.value, if file.weight.reverse { " reverse" } else { "" });
+        tracking(out, model, &file.name.text, |track| &track.files);
     }
     if !model.processes.is_empty() {
         line!(out, "------< VRRP Track processes >------");
@@ -382,5 +527,6 @@ fn tracks(out: &mut String, world: &World) {
         line!(out, "   Min processes = {}", process.quorum);
         line!(out, "   Have quorum = {}", on(state(TrackSource::Process(at)) == Some(TrackState::Up)));
         line!(out, "   Weight = {}", process.weight.value);
+        tracking(out, model, &process.name.text, |track| &track.processes);
     }
 }

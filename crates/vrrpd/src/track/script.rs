@@ -99,7 +99,8 @@ impl<K: Copy + 'static> Watch<K> {
     fn ended(&self, outcome: Outcome) {
         if let Outcome::Exited(status) = outcome {
             let before = self.last.replace(Some(status));
-            if before.is_some_and(|before| before != status) {
+            // keepalived takes a script that has not run yet for one that returned 0.
+            if before.unwrap_or(0) != status {
                 self.log.info(format_args!("Script `{}` now returning {status}", self.name));
             }
         }

@@ -78,7 +78,7 @@ fn what_another_program_takes_away_is_put_back_and_reported() {
     has(&a, "10.20.0.101", true);
     assert!(!a.has_address("10.20.9.102"));
     assert!(!routes(&a, 79).contains("10.80.0.0/24"));
-    assert!(!role.text().contains("Entering BACKUP"), "{}", role.text());
+    assert!(!role.text().contains("MASTER to "), "{}", role.text());
 }
 
 #[test]
@@ -189,4 +189,29 @@ fn packets_to_addresses_are_accepted_or_not() {
         let tables = a.run("nft", &["list", "ruleset"]);
         assert_eq!(tables.trim(), "", "nothing stays");
     }
+}
+
+#[test]
+fn what_a_reload_brings_is_guarded_too() {
+    let (lab, a, _) = pair();
+    let role = start(&lab, &a, &instance(""));
+    says(&role, MASTER);
+    has(&a, VIP, true);
+    let more = "virtual_ipaddress_excluded {\n 10.20.0.101/24\n }\n virtual_routes {\n 10.79.0.0/24 via 10.20.0.2 dev e0 table 79\n }\n \
+                virtual_rules {\n to 10.79.0.0/24 table 79 preference 790\n }";
+    reload(&lab, &a, &role, &instance(more));
+    has(&a, "10.20.0.101", true);
+    eventually("the rule", || a.ip("rule show").contains("790:"));
+    a.ip("route del 10.79.0.0/24 table 79");
+    a.ip("rule del preference 790");
+    a.ip("addr del 10.20.0.101/24 dev e0");
+    says(&role, "(VI_1) route 10.79.0.0/24 was removed by another program, put back");
+    says(&role, "(VI_1) rule 790 was removed by another program, put back");
+    has(&a, "10.20.0.101", true);
+    // And taken away again by the next.
+    reload(&lab, &a, &role, &instance(""));
+    has(&a, "10.20.0.101", false);
+    eventually("no rule", || !a.ip("rule show").contains("790:"));
+    assert!(!routes(&a, 79).contains("10.79.0.0"));
+    assert!(a.has_address(VIP) && !role.text().contains("MASTER to "), "{}", role.text());
 }

@@ -81,4 +81,4 @@ fn instance(more: &str) -> String {
 
 const VIP: &str = "10.20.0.100";
 const MASTER: &str = "(VI_1) Entering MASTER STATE";
-const FAULT: &str = "(VI_1) Entering FAULT STATE";
+const FAULT: &str = " to FAULT: ";

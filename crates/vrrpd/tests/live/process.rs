@@ -44,6 +44,21 @@ fn priorities_memory_processors_limits_and_capabilities_are_as_configured() {
 }
 
 #[test]
+fn scheduling_changes_with_a_reload_as_far_as_it_may() {
+    let (lab, a, _) = pair();
+    let config = |more: &str| format!("global_defs {{\n {more}\n}}\n{}", instance(""));
+    let role = start(&lab, &a, &config("vrrp_rt_priority 12"));
+    says(&role, MASTER);
+    assert_eq!(scheduling(role.pid()).1, 12);
+    reload(&lab, &a, &role, &config("vrrp_cpu_affinity 0\n vrrp_priority 3"));
+    eventually("it is ordinary", || scheduling(role.pid()) == (3, 0, 0));
+    eventually("it has one processor", || status(role.pid(), "Cpus_allowed_list") == "0");
+    reload(&lab, &a, &role, &config("vrrp_rt_priority 20"));
+    says(&role, "Unable to set realtime priority");
+    assert_eq!(scheduling(role.pid()).1, 0);
+}
+
+#[test]
 fn the_nice_value_is_set_and_a_late_timer_raises_the_priority() {
     let (lab, a, _) = pair();
     let config =
@@ -62,19 +77,41 @@ fn the_nice_value_is_set_and_a_late_timer_raises_the_priority() {
     assert_eq!(scheduling(role.pid()).1, 1);
 }
 
+fn uptime() -> f64 {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn instances_start_after_the_delay() {
-    for keyword in ["vrrp_startup_delay", "vrrp_delay_after_boot"] {
-        let (lab, a, _) = pair();
-        let uptime = || -> f64 {
-            let text = std::fs::read_to_string("/proc/uptime").unwrap();
-            text.split(' ').next().unwrap().parse().unwrap()
-        };
-        let begin = uptime();
-        let delay = if keyword == "vrrp_startup_delay" { 3.0 } else { begin + 3.0 };
-        let config = format!("global_defs {{\n {keyword} {delay:.1}\n}}\n{}", instance(""));
-        let role = start(&lab, &a, &config);
-        says(&role, MASTER);
-        assert!(uptime() - begin >= 2.9, "{keyword}: {}", role.text());
-    }
+    let (lab, a, _) = pair();
+    let begin = uptime();
+    let role = start(&lab, &a, &format!("global_defs {{\n vrrp_startup_delay 3\n}}\n{}", instance("")));
+    says(&role, MASTER);
+    assert!(uptime() - begin >= 2.9, "{}", role.text());
+}
+
+/// The machine has booted long ago; in a time namespace it has not.
+#[test]
+fn instances_start_so_long_after_boot() {
+    let (lab, a, _) = pair();
+    let file =
+        lab.file("boot.conf", &format!("global_defs {{\n vrrp_delay_after_boot 30\n}}\n{}", instance("")));
+    let begin = uptime();
+    // The clock stands at 27 seconds, so three are left.
+    let offset = format!("-{}", begin as u64 - 27);
+    let words = [
+        "--time",
+        "--boottime",
+        &offset,
+        "--",
+        &program().display().to_string(),
+        &file.display().to_string(),
+    ]
+    .map(str::to_owned);
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let role = a.start(&lab, "boot.log", "unshare", &words);
+    says(&role, MASTER);
+    assert!(uptime() - begin >= 2.0, "{}", role.text());
+    assert!(uptime() - begin < 20.0, "the delay counts from the boot: {}", role.text());
 }

@@ -22,7 +22,7 @@ fn processes_count() {
     let config = format!(
         "vrrp_track_process weighted {{\n process {name}\n weight 20\n}}\nvrrp_track_process needed {{\n process {name}\n \
          quorum 2\n}}\n{}",
-        instance("track_process {\n needed\n weighted\n }")
+        instance("track_process {\n needed weight 0\n weighted\n }")
     );
     let role = start(&lab, &a, &config);
     says(&role, FAULT);
