@@ -112,7 +112,8 @@ pub fn run(config: model::Config, options: Options) -> Exit {
     };
     schedule(&config.global.vrrp_process, &log);
     // As many sockets as interfaces may be ready at once; all are looked at before a timer.
-    let settings = reactor::Settings { events_per_turn: 1024, tasks_per_turn: 4096, ..Default::default() };
+    let settings =
+        reactor::Settings { events_per_turn: 1024, tasks_per_turn: 4096, ..reactor::Settings::default() };
     match reactor::run(settings, live(config, options, signals, log.clone())) {
         Ok(exit) => exit,
         Err(error) => {
