@@ -7,7 +7,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeVal;
 use std::fmt::Write as _;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -183,6 +183,25 @@ impl Frame {
             },
             _ => Kind::Other,
         }
+    }
+
+    /// The groups that a report of membership (IGMPv3, MLDv2) says are joined.
+    pub fn groups(&self) -> Vec<IpAddr> {
+        const JOINED: [u8; 2] = [2, 4];
+        let Some(ip) = self.ip().filter(|_| self.kind() == Kind::Membership) else { return Vec::new() };
+        let mut groups = Vec::new();
+        let mut at = ip.at + 8;
+        // Records without sources, of one size.
+        for _ in 0..u16::from_be_bytes(self.field(ip.at + 6)) {
+            let v6 = ip.protocol == 58;
+            let group = if v6 { self.field::<16>(at + 4).into() } else { self.field::<4>(at + 4).into() };
+            let [kind] = self.field(at);
+            if JOINED.contains(&kind) {
+                groups.push(group);
+            }
+            at += if v6 { 20 } else { 8 };
+        }
+        groups
     }
 
     /// The identification of an IPv4 datagram.
