@@ -179,9 +179,28 @@ impl Router {
         Cause::Group { group: self.group_name(group), member }
     }
 
-    /// Sets the priority that weights come to, between 1 and 254; an address owner's stays 255.
+    /// Sets the priority that weights come to, and says so.
     fn set_priority(&mut self, now: Instant, id: RouterId, total: i32) {
-        let Some((router, instance)) = self.pair_mut(id) else { return };
+        let Some((from, to)) = self.weigh(now, id, total) else { return };
+        self.log(Event::Router { router: self.name(id), what: What::Priority { from, to }, suppressed: 0 });
+        let Some((router, instance)) = self.pair(id) else { return };
+        if router.notify_priority_changes {
+            let state = instance.state;
+            self.actions.push_back(Action::Notify(Notification::Priority { router: id, state, from, to }));
+        }
+    }
+
+    /// The priority may be another with a new configuration: no news to who wrote it, and keepalived says nothing either.
+    pub(crate) fn weigh_at_reload(&mut self, now: Instant, id: RouterId) {
+        if let Some(standing) = self.standing(id, |_| {}) {
+            self.weigh(now, id, standing.total);
+        }
+    }
+
+    /// Sets the priority that weights come to, between 1 and 254; an address owner's stays 255. If it has changed: from
+    /// what, to what.
+    fn weigh(&mut self, now: Instant, id: RouterId, total: i32) -> Option<(u8, u8)> {
+        let (router, instance) = self.pair_mut(id)?;
         instance.total = total;
         let to = if instance.owner() {
             OWNER
@@ -190,13 +209,11 @@ impl Router {
         };
         let from = core::mem::replace(&mut instance.effective, to);
         if from == to {
-            return;
+            return None;
         }
-        let notify = router.notify_priority_changes;
         let before = instance.down;
         instance.down = instance.master_down(router);
         let (state, down) = (instance.state, instance.down);
-        self.log(Event::Router { router: self.name(id), what: What::Priority { from, to }, suppressed: 0 });
         if state == State::Backup
             && let Some(deadline) = self.timer(id, Timer::Main)
         {
@@ -205,9 +222,7 @@ impl Router {
                 if down >= before { deadline + (down - before) } else { deadline - (before - down) };
             self.set_timer(id, Timer::Main, deadline.max(now));
         }
-        if notify {
-            self.actions.push_back(Action::Notify(Notification::Priority { router: id, state, from, to }));
-        }
+        Some((from, to))
     }
 
     fn standing(&self, id: RouterId, mut line: impl FnMut(What)) -> Option<Standing> {

@@ -114,6 +114,7 @@ impl Router {
             if is_new(id) {
                 self.assess_at_start(now, id);
             } else {
+                self.weigh_at_reload(now, id);
                 self.reconsider(now, id);
             }
         }

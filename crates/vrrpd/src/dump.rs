@@ -145,7 +145,12 @@ fn dated(wall: WallTime) -> String {
 }
 
 /// An address as keepalived's dumps show it.
-fn shown_address(address: &model::Address, link: LinkId, interfaces: &Interfaces, set: bool) -> String {
+pub(crate) fn shown_address(
+    address: &model::Address,
+    link: LinkId,
+    interfaces: &Interfaces,
+    set: bool,
+) -> String {
     let mut text = address.prefix.address.to_string();
     let v6 = address.prefix.address.is_ipv6();
     if address.prefix.length != if v6 { 128 } else { 32 } {
@@ -201,7 +206,7 @@ fn shown_address(address: &model::Address, link: LinkId, interfaces: &Interfaces
 }
 
 /// A route as keepalived's dumps show it, as far as is common.
-fn shown_route(route: &model::Route) -> String {
+pub(crate) fn shown_route(route: &model::Route) -> String {
     let mut text = if route.append { "append" } else { "prepend" }.to_owned();
     if route.kind != model::RouteType::Unicast {
         let _ = write!(text, " {}", route.kind.name());
@@ -245,7 +250,7 @@ fn shown_route(route: &model::Route) -> String {
 }
 
 /// A rule as keepalived's dumps show it, as far as is common.
-fn shown_rule(rule: &model::Rule) -> String {
+pub(crate) fn shown_rule(rule: &model::Rule) -> String {
     let mut text = String::new();
     if rule.invert {
         text.push_str("not ");

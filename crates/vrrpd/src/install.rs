@@ -476,6 +476,30 @@ impl Installer<'_> {
             && own.output == rule.output
     }
 
+    /// Puts a static address back.
+    pub fn static_address(&self, position: usize) -> Option<Step> {
+        let model = &self.plan.model;
+        let from = model.static_addresses.get(position)?;
+        let name = static_interface(model, from);
+        let link = self.interfaces.by_name(name)?;
+        let address = address(from, self.index(name), false);
+        let shown = crate::dump::shown_address(from, link, self.interfaces, false);
+        (address.link != 0)
+            .then(|| Step { operation: address::add(&address), what: format!("address {shown}") })
+    }
+
+    /// Puts a static route back.
+    pub fn static_route(&self, position: usize) -> Option<Step> {
+        let route = self.plan.model.static_routes.get(position)?;
+        Some(Step { what: format!("route {}", crate::dump::shown_route(route)), ..self.add_route(route) })
+    }
+
+    /// Puts a static rule back.
+    pub fn static_rule(&self, position: usize) -> Option<Step> {
+        let rule = self.plan.model.static_rules.get(position)?;
+        Some(Step { what: format!("rule {}", crate::dump::shown_rule(rule)), ..Self::add_rule(rule) })
+    }
+
     /// Puts one route back; `None` for one whose loss changes nothing.
     pub fn restore_route(&self, router: RouterId, position: usize) -> Option<Step> {
         let route = self.plan.instance(router)?.routes.get(position)?;

@@ -133,6 +133,9 @@ impl Plan {
         for address in &model.static_addresses {
             links.of(address.interface.as_ref().map_or(default, |name| name.text.as_str()));
         }
+        for name in crate::presence::tracked_interfaces(&model, Option::is_some) {
+            links.of(name);
+        }
         let mut tracks = Vec::new();
         let tracked = model
             .instances

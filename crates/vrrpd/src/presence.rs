@@ -1,7 +1,7 @@
 //! Routes, rules and addresses that others may take away: what of the configuration is there, as the kernel tells it.
 //!
-//! Virtual routes and rules of a Master that are lost are put back, like its addresses (which the core guards). Of
-//! `track_group` and `track_src_ip` it is said whether all is there.
+//! What is static and lost is put back, and so are virtual routes and rules of a Master, like its addresses (which the core
+//! guards). Of `track_group` and `track_src_ip` it is said whether all is there.
 
 use crate::install::{Installer, Step, static_interface};
 use ek_time::{Duration, Instant};
@@ -16,6 +16,8 @@ use vrrp::{RouterId, TrackState};
 /// A route or rule of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Item {
+    /// A place in `static_ipaddress`.
+    StaticAddress(usize),
     /// A place in `static_routes`.
     StaticRoute(usize),
     /// A place in `static_rules`.
@@ -92,25 +94,30 @@ impl Presence {
         }
     }
 
-    /// An interface went down: the kernel has dropped the routes through it, and says nothing of it.
-    pub fn link_down(&mut self, model: &model::Config, name: &str) {
-        let through = |route: &model::Route| {
-            let mut hops = route.hops.iter().chain([&route.hop]);
-            hops.any(|hop| hop.interface.as_ref().is_some_and(|interface| interface.text == name))
-        };
-        self.items.retain(|item| match item {
-            Item::StaticRoute(at) => model.static_routes.get(*at).is_none_or(|route| !through(route)),
-            _ => true,
-        });
+    /// The static addresses that an address on an interface is.
+    pub fn static_addresses(installer: &Installer<'_>, link: u32, address: IpAddr) -> Vec<Item> {
+        let model = &installer.plan.model;
+        let addresses = model.static_addresses.iter().enumerate();
+        addresses
+            .filter(|(_, from)| from.prefix.address == address)
+            .filter(|(_, from)| installer.index(static_interface(model, from)) == link)
+            .map(|(at, _)| Item::StaticAddress(at))
+            .collect()
     }
 
-    /// Places in another configuration mean something else.
-    pub fn forget_items(&mut self) {
-        self.items.clear();
-        self.restored.clear();
+    /// It has been put back; the kernel will say so, too.
+    pub fn is_back(&mut self, installer: &Installer<'_>, item: Item) {
+        let model = &installer.plan.model;
+        if let Item::StaticAddress(at) = item
+            && let Some(from) = model.static_addresses.get(at)
+        {
+            self.addresses.insert((installer.index(static_interface(model, from)), from.prefix.address));
+        } else {
+            self.items.insert(item);
+        }
     }
 
-    /// What is to be done about a lost item of a Master; `Err`: not before then.
+    /// What is to be done about a lost item; `Err`: not before then.
     pub fn restore(
         &mut self,
         installer: &Installer<'_>,
@@ -120,11 +127,21 @@ impl Presence {
         let step = match item {
             Item::Route(router, at) => installer.restore_route(router, at),
             Item::Rule(router, at) => installer.restore_rule(router, at),
-            Item::StaticRoute(_) | Item::StaticRule(_) => None,
+            Item::StaticAddress(at) => installer.static_address(at),
+            Item::StaticRoute(at) => installer.static_route(at),
+            Item::StaticRule(at) => installer.static_rule(at),
         };
         let Some(step) = step else { return Ok(None) };
         if self.items.contains(&item) {
             return Ok(None);
+        }
+        if let Item::StaticAddress(at) = item
+            && let Some(from) = installer.plan.model.static_addresses.get(at)
+        {
+            let link = installer.index(static_interface(&installer.plan.model, from));
+            if self.addresses.contains(&(link, from.prefix.address)) {
+                return Ok(None);
+            }
         }
         if let Some(last) = self.restored.get(&item)
             && *last + AGAIN > now
@@ -135,10 +152,18 @@ impl Presence {
         Ok(Some(step))
     }
 
-    /// Whether all that a track group names is there.
+    /// Whether all that a track group names is there, and the interfaces are up.
     pub fn track_group(&self, installer: &Installer<'_>, group: &str) -> TrackState {
         let model = &installer.plan.model;
         let named = |name: &Option<model::Name>| name.as_ref().is_some_and(|name| name.text == group);
+        let up = |name: &str| {
+            let interface =
+                installer.interfaces.by_name(name).and_then(|link| installer.interfaces.get(link));
+            interface.is_some_and(|interface| interface.usable)
+        };
+        if !tracked_interfaces(model, named).into_iter().all(up) {
+            return TrackState::Down;
+        }
         let addresses =
             model.static_addresses.iter().filter(|address| named(&address.track_group)).all(|address| {
                 let link = installer.index(static_interface(model, address));
@@ -162,4 +187,17 @@ impl Presence {
         };
         if there { TrackState::Up } else { TrackState::Down }
     }
+}
+
+/// The interfaces of static addresses, routes and rules whose track group is wanted.
+pub fn tracked_interfaces(model: &model::Config, wanted: impl Fn(&Option<model::Name>) -> bool) -> Vec<&str> {
+    let addresses = model.static_addresses.iter().filter(|address| wanted(&address.track_group));
+    let addresses = addresses.map(|address| static_interface(model, address));
+    let routes = model.static_routes.iter().filter(|route| wanted(&route.track_group));
+    let routes = routes
+        .flat_map(|route| route.hops.iter().chain([&route.hop]))
+        .filter_map(|hop| hop.interface.as_ref());
+    let rules = model.static_rules.iter().filter(|rule| wanted(&rule.track_group));
+    let rules = rules.filter_map(|rule| rule.input_interface.as_ref());
+    addresses.chain(routes.chain(rules).map(|name| name.text.as_str())).collect()
 }

@@ -10,8 +10,6 @@ fn run_except(name: &'static str, differences: &[(&str, &str)], config: String, 
     Case { name, config, vips: &[VIP], play }.run_except(differences);
 }
 
-const AT_RELOAD: (&str, &str) = ("priority-at-reload", "Changing effective priority");
-
 #[test]
 fn the_first_says_master_from_the_start() {
     let config = fast(&format!("@a state MASTER\n@b state BACKUP\n{ADDRESS}"));
@@ -86,7 +84,7 @@ fn with_delayed_preemption() {
 
 #[test]
 fn priorities_change_by_reload() {
-    run_except("reload-priority", &[AT_RELOAD], fast(ADDRESS), |pair| {
+    run("reload-priority", fast(ADDRESS), |pair| {
         pair.start(A);
         pair.master_is(A);
         pair.start(B);

@@ -71,6 +71,5 @@ fn of_priorities_and_lower_masters() {
         pair.master_is(B);
         pair.stop(B);
     };
-    let differences = [("priority-at-reload", "Changing effective priority")];
-    Case { name: "notify-priorities", config, vips: &[VIP], play }.run_except(&differences);
+    Case { name: "notify-priorities", config, vips: &[VIP], play }.run();
 }

@@ -105,6 +105,7 @@ fn a_script_that_fails_from_the_start() {
     .run_except(&[
         ("script-that-fails-from-the-start", "entering FAULT state"),
         ("script-that-fails-from-the-start", "VRRP_Script(check) failed"),
+        ("script-that-fails-from-the-start", "INSTANCE \"VI_1\" FAULT"),
     ]);
 }
 

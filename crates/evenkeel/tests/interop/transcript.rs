@@ -49,10 +49,14 @@ impl Transcript {
         self.lines.values().flatten().filter(|line| !but(line)).cloned().collect()
     }
 
+    fn fifo(&self, but: impl Fn(&str) -> bool) -> Vec<String> {
+        self.fifo.iter().filter(|line| !but(line)).cloned().collect()
+    }
+
     /// Whether lines with these words differ.
     pub(crate) fn differs(&self, other: &Self, words: &str) -> bool {
         let but = |line: &str| !line.contains(words);
-        self.log(but) != other.log(but)
+        self.log(but) != other.log(but) || self.fifo(but) != other.fifo(but)
     }
 
     /// Compares what ours said with what keepalived did.
@@ -65,7 +69,7 @@ impl Transcript {
         for (what, ours, theirs) in [
             ("log", ours.log(but), theirs.log(but)),
             ("received packets in log", set(&ours.received), set(&theirs.received)),
-            ("FIFO", ours.fifo.clone(), theirs.fifo.clone()),
+            ("FIFO", ours.fifo(but), theirs.fifo(but)),
             ("scripts", ours.scripts.clone(), theirs.scripts.clone()),
         ] {
             if ours != theirs {

@@ -105,28 +105,38 @@ fn a_strangers_address_is_left_alone_and_a_predecessors_is_cleared() {
 }
 
 #[test]
-fn static_addresses_routes_and_rules_hold_their_track_group() {
-    let (lab, a, _) = pair();
+fn static_things_are_put_back_and_hold_their_track_group_when_their_interface_is_down() {
+    let (lab, hosts) = Lab::with_segment(&["a", "b"]);
+    lab.segment("dmz", 30, &hosts);
+    let a = &hosts[0];
     let config =
-        "track_group G {\n group {\n VI_1\n }\n}\nstatic_ipaddress {\n 10.77.0.1/24 dev e0 track_group G\n}\n\
-         static_routes {\n 10.78.0.0/24 via 10.20.0.2 dev e0 table 77 track_group G\n}\n\
-         static_rules {\n from 10.78.0.0/24 table 77 preference 770 track_group G\n}\n"
+        "track_group G {\n group {\n VI_1\n }\n}\nstatic_ipaddress {\n 10.77.0.1/24 dev e1 track_group G\n}\n\
+         static_routes {\n 10.78.0.0/24 via 10.30.0.2 dev e1 table 77 track_group G\n}\n\
+         static_rules {\n from 10.78.0.0/24 table 77 preference 770\n}\n"
             .to_owned() + &instance("");
-    let role = start(&lab, &a, &config);
+    let role = start(&lab, a, &config);
     says(&role, MASTER);
-    let steps = [
-        ("addr del 10.77.0.1/24 dev e0", "addr add 10.77.0.1/24 dev e0"),
-        ("route del 10.78.0.0/24 table 77", "route add 10.78.0.0/24 via 10.20.0.2 dev e0 table 77"),
-        ("rule del preference 770", "rule add from 10.78.0.0/24 table 77 preference 770"),
-    ];
-    for (number, (away, back)) in steps.into_iter().enumerate() {
-        a.ip(away);
-        says_times(&role, FAULT, number + 1);
-        has(&a, VIP, false);
-        a.ip(back);
-        says_times(&role, MASTER, number + 2);
-        has(&a, VIP, true);
-    }
+    a.ip("addr del 10.77.0.1/24 dev e1");
+    // As keepalived says it.
+    says(&role, "Restoring deleted static address 10.77.0.1/24 dev e1 scope global");
+    has(a, "10.77.0.1", true);
+    a.ip("route del 10.78.0.0/24 table 77");
+    says(
+        &role,
+        "Restoring deleted static route prepend 10.78.0.0/24 via inet 10.30.0.2 dev e1 table 77 proto 18",
+    );
+    eventually("the route", || routes(a, 77).contains("10.78.0.0/24"));
+    a.ip("rule del preference 770");
+    says(&role, "Restoring deleted static rule from 10.78.0.0/24 priority 770 tos 0x0 protocol 18 lookup 77");
+    eventually("the rule", || a.ip("rule show").contains("770:"));
+    assert!(!role.text().contains(FAULT), "{}", role.text());
+    lab.unplug("dmz", 1);
+    says(&role, FAULT);
+    has(a, VIP, false);
+    lab.plug("dmz", 1);
+    says_times(&role, MASTER, 2);
+    has(a, VIP, true);
+    eventually("the route", || routes(a, 77).contains("10.78.0.0/24"));
 }
 
 #[test]
