@@ -7,8 +7,10 @@ use crate::shell::root;
 use std::fs;
 use std::path::Path;
 
-/// The pages that are made from keyword tables, each with what makes it.
-const PAGES: [(&str, fn() -> String); 2] =
+/// A page, and what makes it.
+type Page = (&'static str, fn() -> String);
+/// The pages that are made from keyword tables.
+const PAGES: [Page; 2] =
     [("docs/keywords.md", haproxy::page), ("docs/keywords-keepalived.md", keepalived::page)];
 /// Columns of a line of those pages at most.
 const WIDTH: usize = 120;
