@@ -163,6 +163,13 @@ const COMMANDS: &[Command] = &[
     },
 ];
 
+/// What may stand before a command for a master, as `help` shows it.
+const PREFIXES: [(&str, &str); 3] = [
+    ("@!<pid>", "send a command to the <pid> process"),
+    ("@<relative pid>", "send a command to the <relative pid> process"),
+    ("@master", "send a command to the master process"),
+];
+
 /// Those that help shows whatever was asked.
 const ALWAYS: [&str; 3] = ["help", "prompt", "quit"];
 
@@ -174,10 +181,13 @@ pub(crate) fn run(call: &mut Call<'_>, words: &[&str]) {
     }
     let served = here(call.source).find_map(|command| Some((command, after(command.name, words)?)));
     if let Some((command, rest)) = served {
-        if *call.level < command.level {
-            call.out.push_str("Permission denied\n");
-        } else {
+        if *call.level >= command.level {
             (command.act)(call, rest);
+        } else if command.name == "operator" && matches!(call.source, Source::Master(_)) {
+            call.out.push_str("Permission denied!\n");
+            call.ending = Ending::Close;
+        } else {
+            call.out.push_str("Permission denied\n");
         }
         return;
     }
@@ -187,10 +197,6 @@ pub(crate) fn run(call: &mut Call<'_>, words: &[&str]) {
     };
     if let Some(name) = not_served.iter().find(|name| after(name, words).is_some()) {
         *call.out += &format!("The command '{name}' is known but not served yet.\n");
-        return;
-    }
-    if let (Source::Master(_), Some(to)) = (call.source, words.first().filter(|word| word.starts_with('@'))) {
-        *call.out += &format!("Sending commands to other processes ('{to}') is known but not served yet.\n");
         return;
     }
     if words.is_empty() {
@@ -227,8 +233,11 @@ fn list(call: &mut Call<'_>, title: &str, words: &[&str]) {
     let wanted = |command: &&Command| {
         command.level <= *call.level && (!any || first(command) || ALWAYS.contains(&command.name))
     };
-    for command in here(call.source).filter(wanted) {
-        *call.out += &format!("  {:<40}: {}\n", command.usage, command.help);
+    let prefixes =
+        PREFIXES.iter().filter(|_| (!any || words.is_empty()) && matches!(call.source, Source::Master(_)));
+    let commands = here(call.source).filter(wanted).map(|command| (command.usage, command.help));
+    for (usage, help) in prefixes.copied().chain(commands) {
+        *call.out += &format!("  {usage:<40}: {help}\n");
     }
 }
 

@@ -16,7 +16,7 @@ mod stat;
 pub use info::Info;
 pub use process::{Facts, info};
 pub use proxy::rows;
-pub use session::{Ending, Reply, Session};
+pub use session::{Ending, Forward, Reply, Session};
 pub use stat::{Filter, Kind, Row, render};
 
 /// What every process can say of itself.
@@ -41,6 +41,17 @@ pub trait Worker: Common {
 pub trait Master: Common {
     /// The table of `show proc`.
     fn processes(&self) -> String;
+    /// The process ID of a worker.
+    fn worker(&self, target: Target) -> Option<u32>;
+}
+
+/// A worker, as a client of its master names it (management guide, section 9.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// By its place among those that serve the configuration in force, from 1 (`@1`).
+    Nth(u32),
+    /// By its process ID (`@!1234`).
+    Pid(u32),
 }
 
 /// Whom a client talks to.

@@ -6,6 +6,7 @@ use crate::message::Messages;
 use crate::startup::Loaded;
 use crate::version;
 use control::{Common, Ending, Facts, Info, Row, Session, Source};
+use haproxy_cfg::model::SocketLevel;
 use proxyd::listeners::BoundStats;
 use proxyd::state::Proxy;
 use proxyd::{Running, State};
@@ -77,6 +78,20 @@ impl Api {
         self.acceptors.clear();
         self.shared.sockets.take();
     }
+
+    /// Serves clients that did not come by a socket of this process.
+    pub(crate) fn door(&self) -> impl Fn(Stream, SocketLevel) + 'static {
+        let shared = Rc::clone(&self.shared);
+        move |stream, level| {
+            let shared = Rc::clone(&shared);
+            reactor::spawn(async move {
+                let timeout = shared.loaded.config.global.stats_timeout.unwrap_or(TIMEOUT);
+                let mut session = Session::new(level);
+                // A client that goes away or is too slow is its own loss.
+                let _ = converse(&stream, &mut session, Source::Worker(&*shared), timeout).await;
+            });
+        }
+    }
 }
 
 async fn accept(listener: Listener, index: usize, shared: Rc<Shared>) {
@@ -101,7 +116,7 @@ async fn client(stream: Stream, index: usize, shared: &Shared) -> io::Result<()>
     let global = &shared.loaded.config.global;
     let Some(line) = global.stats_sockets.get(index) else { return Ok(()) };
     let timeout = global.stats_timeout.unwrap_or(TIMEOUT);
-    let ending = converse(&stream, Session::new(line.level), Source::Worker(shared), timeout).await?;
+    let ending = converse(&stream, &mut Session::new(line.level), Source::Worker(shared), timeout).await?;
     match ending {
         Ending::Sockets if line.expose_listeners => {
             getsocks::send(&UnixStream::from(stream.into_fd()?), &shared.sockets.borrow())

@@ -5,31 +5,38 @@ use reactor::Stream;
 use std::io;
 use std::time::Duration;
 
-/// Talks to a client until it asks for something that ends the conversation; what that is.
+/// Talks to a client until it asks for something that is not said here; what that is.
 ///
 /// # Errors
 /// When the client goes away, or is slower than `timeout`.
 pub(crate) async fn converse(
     stream: &Stream,
-    mut session: Session,
+    session: &mut Session,
     source: Source<'_>,
     timeout: Duration,
 ) -> io::Result<Ending> {
     let mut buffer = vec![0; 4_096];
+    // What came in one piece with a command that was forwarded.
+    let mut reply = session.go_on(source);
     loop {
-        let read = read(stream, &mut buffer, timeout).await?;
-        let Reply { text, ending } = match buffer.get(..read) {
-            None | Some([]) => session.end(source),
-            Some(bytes) => session.feed(bytes, source),
-        };
+        let Reply { text, ending } = reply;
         write(stream, text.as_bytes(), timeout).await?;
         if ending != Ending::Stay {
             return Ok(ending);
         }
+        let read = read(stream, &mut buffer, timeout).await?;
+        reply = match buffer.get(..read) {
+            None | Some([]) => session.end(source),
+            Some(bytes) => session.feed(bytes, source),
+        };
     }
 }
 
-async fn read(stream: &Stream, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
+/// Waits for bytes; none: the peer has closed.
+///
+/// # Errors
+/// As [`converse`].
+pub(crate) async fn read(stream: &Stream, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
     let deadline = reactor::now() + timeout;
     loop {
         match stream.try_read(buffer) {

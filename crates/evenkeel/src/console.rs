@@ -1,9 +1,9 @@
 //! The master's own command socket (`-S`).
 
-use crate::client;
 use crate::message::{Messages, reason};
 use crate::version;
-use control::{Common, Ending, Session, Source};
+use crate::{channel, client};
+use control::{Common, Ending, Forward, Session, Source, Target};
 use ek_time::Instant;
 use haproxy_cfg::address::{parse_bind, resolve};
 use haproxy_cfg::model::{Address, Config, Place, SocketLevel, StatsSocket};
@@ -11,7 +11,7 @@ use proxyd::listeners::{Inherited, bind_stats};
 use reactor::{Listener, Stream};
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -122,6 +122,8 @@ pub(crate) struct Listed {
     pub(crate) old: bool,
     /// Of the program that it runs.
     pub(crate) version: String,
+    /// Takes clients.
+    pub(crate) channel: Rc<Stream>,
 }
 
 /// What the master shows of itself.
@@ -176,6 +178,16 @@ impl control::Master for Board {
         }
         text + "# programs\n"
     }
+
+    fn worker(&self, target: Target) -> Option<u32> {
+        let workers = self.workers.borrow();
+        let found = match target {
+            Target::Nth(1) => workers.iter().find(|worker| !worker.old),
+            Target::Nth(_) => None,
+            Target::Pid(pid) => workers.iter().find(|worker| worker.pid == pid),
+        };
+        found.map(|worker| worker.pid)
+    }
 }
 
 /// Tells a client how the reload went that it asked for, with the messages of it.
@@ -216,10 +228,47 @@ async fn accept(
 }
 
 async fn serve(stream: Stream, level: SocketLevel, board: &Board, reload: impl Fn(Stream)) -> io::Result<()> {
-    let ending = client::converse(&stream, Session::new(level), Source::Master(board), TIMEOUT).await?;
-    if ending == Ending::Reload {
-        reload(stream);
+    let mut session = Session::new(level);
+    loop {
+        match client::converse(&stream, &mut session, Source::Master(board), TIMEOUT).await? {
+            Ending::Reload => {
+                reload(stream);
+                return Ok(());
+            }
+            Ending::Forward(forward) => match connect(board, &forward) {
+                Some(worker) => relay(&stream, &worker, &forward.command).await?,
+                None => {
+                    client::write(&stream, b"Can't connect to the target CLI!\n", TIMEOUT).await?;
+                    return stream.shutdown_write();
+                }
+            },
+            _ => return stream.shutdown_write(),
+        }
+    }
+}
+
+/// A connection to a worker, as one of its clients.
+fn connect(board: &Board, Forward { pid, level, .. }: &Forward) -> Option<Stream> {
+    let workers = board.workers.borrow();
+    let worker = workers.iter().find(|worker| worker.pid == *pid)?;
+    let (ours, theirs) = Stream::pair().ok()?;
+    channel::pass_client(&worker.channel, theirs.as_fd(), *level).ok()?;
+    Some(ours)
+}
+
+/// Has a worker answer a command; its answer ends with the connection.
+async fn relay(client: &Stream, worker: &Stream, command: &str) -> io::Result<()> {
+    let asked = client::write(worker, format!("{command}\n").as_bytes(), TIMEOUT).await;
+    if asked.and_then(|()| worker.shutdown_write()).is_err() {
+        // It ends: what it could say was read or is lost.
         return Ok(());
     }
-    stream.shutdown_write()
+    let mut buffer = vec![0; 16_384];
+    loop {
+        let read = client::read(worker, &mut buffer, TIMEOUT).await.unwrap_or(0);
+        match buffer.get(..read) {
+            None | Some([]) => return Ok(()),
+            Some(answer) => client::write(client, answer, TIMEOUT).await?,
+        }
+    }
 }

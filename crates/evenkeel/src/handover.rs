@@ -11,7 +11,7 @@ use proxyd::listeners::{self, Inherited};
 use std::time::Duration;
 
 /// How often binding is tried while old processes let go of their addresses, and how long in between (HAProxy's).
-const TRIES: u32 = 100;
+const TRIES: u32 = 200;
 const BETWEEN: Duration = Duration::from_millis(10);
 
 /// Binds everything, asking old processes to let go of their sockets if need be.

@@ -2,6 +2,7 @@
 
 mod api;
 mod arguments;
+mod channel;
 mod client;
 mod console;
 mod demo;

@@ -7,9 +7,11 @@
 //! Before it reads the configuration anew, the master executes the file that its program came from (`succession.rs`), so
 //! that a reload brings a new version of the program into service, too.
 
+mod event;
 pub(crate) mod process;
 
 use crate::arguments::Arguments;
+use crate::channel::is_ready;
 use crate::console::{Board, Listed};
 use crate::message::{Messages, reason};
 use crate::notify::Notify;
@@ -19,19 +21,18 @@ use crate::startup::{self, Loaded};
 use crate::succession::{Held, HeldWorker, Program, Taken};
 use crate::{console, handover, version};
 use ek_time::Instant;
+use event::{Event, Events};
 use haproxy_cfg::model::Address;
-use process::{Spawned, Worker, described, exit_of, is_ready};
+use process::{Spawned, Worker, described, exit_of};
 use proxyd::listeners::{self, Inherited};
 use reactor::Stream;
 use reactor::child;
 use reactor::process::Background;
 use reactor::signal::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::{ExitCode, ExitStatus};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 const SIGNALS: [i32; 7] = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGTTOU, SIGTTIN];
@@ -40,48 +41,6 @@ const YOUNG: Duration = Duration::from_secs(2);
 /// The first pause after a young death; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-enum Event {
-    Signal(i32),
-    Ready(u64),
-    Exited(u64, Option<ExitStatus>),
-    Restart,
-    /// A client of the master's socket wants the configuration read anew.
-    Asked(Stream),
-    /// Whether the program that is to take over can.
-    Probed(Result<(), String>),
-}
-
-/// What happened and was not handled yet.
-#[derive(Default)]
-struct Events {
-    queue: RefCell<VecDeque<Event>>,
-    waker: Cell<Option<Waker>>,
-}
-
-impl Events {
-    fn push(&self, event: Event) {
-        self.queue.borrow_mut().push_back(event);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn try_next(&self) -> Option<Event> {
-        self.queue.borrow_mut().pop_front()
-    }
-
-    async fn next(&self) -> Event {
-        std::future::poll_fn(|cx| match self.try_next() {
-            Some(event) => Poll::Ready(event),
-            None => {
-                self.waker.set(Some(cx.waker().clone()));
-                Poll::Pending
-            }
-        })
-        .await
-    }
-}
 
 /// How far a reload has come before the configuration is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -310,6 +269,7 @@ impl Master<'_> {
             started: worker.started,
             old,
             version: worker.version.clone(),
+            channel: Rc::clone(&worker.channel),
         };
         let next = self.next.as_ref().map(|(_, worker)| worker);
         let serving = self.current.iter().chain(next).map(|worker| listed(worker, false));

@@ -5,21 +5,19 @@ use crate::getsocks::Passed;
 use crate::message::{Messages, reason};
 use crate::plan::Plan;
 use crate::startup::{self, Loaded};
-use crate::{api, limits, privileges};
+use crate::{api, channel, limits, privileges};
+use haproxy_cfg::model::SocketLevel;
 use proxyd::listeners::BoundStats;
 use proxyd::{Running, Setup, State};
 use reactor::Stream;
 use reactor::signal::{self, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, Signals};
 use std::cell::Cell;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// What a worker writes to its master when it serves.
-pub(crate) const READY: &[u8] = b"ready\n";
 
 /// The signals a worker answers to.
 const SIGNALS: [i32; 7] = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGTTOU, SIGTTIN];
@@ -84,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
     let ready = |_: &Messages| {
         // A master that is gone will not start another worker either: go on.
-        let _ = (&channel).write_all(READY);
+        let _ = (&channel).write_all(channel::READY);
     };
     let Ok(master) = channel.try_clone() else { return ExitCode::FAILURE };
     serve(arguments, loaded, plan, messages, Some(master), ready).exit()
@@ -183,11 +181,12 @@ async fn watch(started: Started, loaded: Loaded, messages: Messages, master: Opt
     let ending = Rc::new(Cell::new(false));
     let mut api = api::start(&running, &loaded, &messages, stats, passed, memory_mb);
     let Ok(signals) = Signals::new(&SIGNALS) else { return End::Failed };
-    let mut gone = std::pin::pin!(is_gone(master));
+    // A task of its own, since clients come by it while this process drains, too.
+    let mut gone = reactor::spawn_task(serve_master(master, api.door()));
     let end = loop {
         let signal = async { signals.next().await.map(|received| Wake::Signal(received.number)) };
         let master = async {
-            gone.as_mut().await;
+            (&mut gone).await;
             Ok(Wake::MasterGone)
         };
         let number = match either(signal, master).await {
@@ -258,20 +257,17 @@ fn with_headings(state: &State, lines: Vec<(usize, String)>) -> Vec<(usize, Stri
     out
 }
 
-/// Waits until the process at the other end has ended; for ever where there is none.
-async fn is_gone(master: Option<UnixStream>) {
-    let stream = master.map(|master| {
+/// Serves the clients that the master hands over, until it has ended; for ever where there is none.
+async fn serve_master(master: Option<UnixStream>, serve: impl Fn(Stream, SocketLevel)) {
+    let channel = master.map(|master| {
         master.set_nonblocking(true)?;
         Stream::from_fd(master.into())
     });
-    let Some(Ok(stream)) = stream else { return std::future::pending().await };
-    let mut buffer = [0; 64];
-    loop {
-        match stream.try_read(&mut buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => stream.readable().await,
-            Ok(0) | Err(_) => return,
-            // A master has nothing to say later.
-            Ok(_) => {}
+    let Some(Ok(channel)) = channel else { return std::future::pending().await };
+    while let Some((client, level)) = channel::next_client(&channel).await {
+        // One that cannot be served finds its connection closed.
+        if let Ok(client) = Stream::from_fd(client) {
+            serve(client, level);
         }
     }
 }

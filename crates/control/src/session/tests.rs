@@ -12,6 +12,10 @@ impl Master for Fake {
     fn processes(&self) -> String {
         "table\n".to_owned()
     }
+
+    fn worker(&self, target: Target) -> Option<u32> {
+        matches!(target, Target::Nth(1) | Target::Pid(77)).then_some(77)
+    }
 }
 
 impl Worker for Fake {
@@ -141,9 +145,74 @@ fn a_master_has_commands_of_its_own() {
     assert_eq!(ask("show proc\n").text, "table\n\n");
     assert_eq!(ask("reload\n").ending, Ending::Reload);
     assert!(ask("show info\n").text.starts_with("Unknown command, but maybe"));
-    assert!(ask("@1 show info\n").text.ends_with("is known but not served yet.\n\n"));
     assert!(ask("hard-reload\n").text.ends_with("is known but not served yet.\n\n"));
-    assert_eq!(ask("prompt\n").text, "\nmaster> ");
+    assert_eq!(ask("prompt\n").text, "master> ");
+    assert!(ask("help\n").text.contains("  @<relative pid>  "));
     assert!(answer("reload\n").starts_with("Unknown command"));
     assert!(answer("show proc\n").starts_with("Unknown command"));
+}
+
+/// What a client of a master sees when each worker answers with its own number, the level and the command.
+fn through_master(text: &str) -> String {
+    let mut session = Session::new(SocketLevel::Admin);
+    let mut seen = String::new();
+    let mut reply = session.feed(text.as_bytes(), MASTER);
+    for _ in 0..50 {
+        seen += &reply.text;
+        match reply.ending {
+            Ending::Forward(Forward { pid, level, command }) => {
+                seen += &format!("[{pid} {level:?} {command}]");
+                reply = session.go_on(MASTER);
+            }
+            Ending::Stay => reply = session.end(MASTER),
+            _ => return seen,
+        }
+    }
+    panic!("no end: {seen}");
+}
+
+/// The conversations of haproxy 2.6.
+#[test]
+fn a_master_passes_commands_on() {
+    let lost = |prefix| format!("Can't find the target PID matching the prefix '{prefix}'\n");
+    for (text, expected) in [
+        ("@1 show info\n", "[77 Admin show info]".to_owned()),
+        ("@!77 show info", "[77 Admin show info]".to_owned()),
+        ("@2 show info\n", lost("@2")),
+        ("@!999 show info\n", lost("@!999")),
+        ("@!99x show info\n", lost("@!99x")),
+        ("@foo show info\n", lost("@foo")),
+        ("@-1 show info\n", lost("@-1")),
+        ("@master show proc\n", "table\n\n".to_owned()),
+        ("@0 show proc\n", "table\n\n".to_owned()),
+        ("@ show proc\n", "table\n\n".to_owned()),
+        ("@1\n", String::new()),
+        ("@1;show info\n", "[77 Admin show info]".to_owned()),
+        ("@1\nshow info\n", "[77 Admin show info]".to_owned()),
+        ("@1 a;show proc\n", "[77 Admin a]table\n\n".to_owned()),
+        ("@1 a\nshow proc\n", "[77 Admin a]table\n\n".to_owned()),
+        ("show proc;@1 a\n", "table\n\n[77 Admin a]".to_owned()),
+        ("@1 a;@master show proc;show proc\n", "[77 Admin a]table\n\ntable\n\n".to_owned()),
+        ("@1 user;show cli level\n", "[77 Admin user]admin\n\n".to_owned()),
+        ("operator\n@1 a\n", "[77 Operator a]".to_owned()),
+        (
+            "prompt\n@1\na\n@1 b\n@master\nshow proc\nquit\n",
+            "master> 77> [77 Admin a]77> [77 Admin b]77> master> table\n\nmaster> ".to_owned(),
+        ),
+        ("prompt\n@1 a\nshow proc\n", "master> [77 Admin a]master> table\n\nmaster> ".to_owned()),
+        ("prompt\n@1\nprompt\na\n", "master> 77> [77 Admin a]".to_owned()),
+        ("prompt\n@2\nshow proc\n", "master> ".to_owned() + &lost("@2")),
+        ("prompt\n@1\n\n", "master> 77> [77 Admin ]77> ".to_owned()),
+        (
+            "prompt\n@1\nuser\na\noperator\nb\n",
+            "master> 77> 77> [77 User a]77> Permission denied!\n".to_owned(),
+        ),
+    ] {
+        assert_eq!(through_master(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn a_worker_knows_no_prefix() {
+    assert!(answer("@1 show info\n").starts_with("Unknown command"));
 }

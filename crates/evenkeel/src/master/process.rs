@@ -3,7 +3,6 @@
 use crate::message::reason;
 use crate::plan::Plan;
 use crate::startup::{self, ROLE, STARTED_AS};
-use crate::worker;
 use ek_time::Instant;
 use reactor::Stream;
 use reactor::child::{self, SpawnOptions};
@@ -61,20 +60,6 @@ impl Worker {
         // One that has just exited is reported by its exit.
         let _ = self.child.borrow().kill(number);
     }
-}
-
-/// Whether the worker at the other end says that it serves; not when it ends before.
-pub(super) async fn is_ready(channel: &Stream) -> bool {
-    let (mut text, mut buffer) = (Vec::new(), [0; 64]);
-    while !text.ends_with(worker::READY) {
-        match channel.try_read(&mut buffer) {
-            Ok(0) => return false,
-            Ok(read) => text.extend_from_slice(buffer.get(..read).unwrap_or_default()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => channel.readable().await,
-            Err(_) => return false,
-        }
-    }
-    true
 }
 
 /// Waits for a child's end without keeping it borrowed meanwhile.

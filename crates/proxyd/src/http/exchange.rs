@@ -73,6 +73,8 @@ pub(super) struct Exchange<'s> {
     pub(super) scratch: Box<Scratch>,
     /// The request: its head, and what came behind it.
     pub(super) buffer: Buffer,
+    /// The request's body has gone to a server, whole.
+    uploaded: bool,
 }
 
 /// An exchange that went through.
@@ -88,7 +90,7 @@ impl<'s> Exchange<'s> {
         let mut trace = Box::new(Trace::new(session.begin, session.accepted));
         trace.marks.idle = Some(reactor::now().since(session.begin).as_millis() as u32);
         trace.request_started = reactor::wall();
-        Self { session, trace, scratch: session.worker.take_scratch(), buffer }
+        Self { session, trace, scratch: session.worker.take_scratch(), buffer, uploaded: false }
     }
 
     /// Serves the request whose head was read, or answers why it could not be.
@@ -295,6 +297,7 @@ impl<'s> Exchange<'s> {
         self.scratch.request_out = request_out;
         self.trace.bytes_in += uploaded.get();
         let whole = upload_end == Some(Ok(()));
+        self.uploaded = whole;
         match upload_end {
             Some(Err(Fault::Truncated | Fault::Read)) => self.trace.cause = Cause(b'C', b'D'),
             Some(Err(Fault::ReadTimeout)) => self.trace.cause = Cause(b'c', b'D'),
@@ -367,8 +370,9 @@ impl<'s> Exchange<'s> {
         }
         let request = &self.scratch.request;
         let head_only = request.known_method() == http1::Method::Head;
-        let whole = skip_body(request.framing(), &mut self.buffer);
-        let wish = whole && request.keep_alive() && !session.worker.state.stopping();
+        let whole = self.uploaded || skip_body(request.framing(), &mut self.buffer);
+        // After a 400 the client is not trusted with more, or has ended its side.
+        let wish = whole && stop.status != 400 && request.keep_alive() && !session.worker.state.stopping();
         let mut keep = wish;
         let mut out = Vec::new();
         let backend = self.trace.backend.as_deref();

@@ -212,7 +212,10 @@ impl Responder<'_> {
             }
             loop {
                 if watch_from.is_none() && client_gone(session, self.backend, cx) {
-                    return Poll::Ready(Err(Stop::silent(Cause(b'C', b'H'))));
+                    // One that has only ended its side (`option abortonclose`) can still read why it gets no answer.
+                    let broken = session.stream.poll_broken(cx).is_ready();
+                    let status = if broken { 0 } else { 400 };
+                    return Poll::Ready(Err(Stop::answer(Cause(b'C', b'H'), status)));
                 }
                 let answer_by = self.answer_by.get();
                 session.timer.set([answer_by, watch_from].into_iter().flatten().min());
