@@ -9,6 +9,14 @@
 //! **scale**: many virtual routers in one process, spread over two segments, each a Master on one host and a Backup on the
 //! other; processor time over a while, and the memory of parent and child together.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a measurement that goes wrong ends"
+)]
+
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, setsockopt, socket, sockopt,
