@@ -1,6 +1,6 @@
 //! The master's own command socket (`-S`).
 
-use crate::client;
+use crate::haproxy::client;
 use crate::message::{Messages, reason};
 use crate::version;
 use control::{Common, Ending, Session, Source};

@@ -1,11 +1,11 @@
 //! The process that carries traffic: its own start and end, its signals and its runtime API.
 
-use crate::arguments::Arguments;
-use crate::getsocks::Passed;
+use crate::haproxy::arguments::Arguments;
+use crate::haproxy::getsocks::Passed;
+use crate::haproxy::plan::Plan;
+use crate::haproxy::startup::{self, Loaded};
+use crate::haproxy::{api, limits, privileges};
 use crate::message::{Messages, reason};
-use crate::plan::Plan;
-use crate::startup::{self, Loaded};
-use crate::{api, limits, privileges};
 use proxyd::listeners::BoundStats;
 use proxyd::{Running, Setup, State};
 use reactor::Stream;
