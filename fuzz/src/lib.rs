@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "address", run: targets::address },
     Target { name: "advert", run: targets::advert },
     Target { name: "chunks", run: targets::chunks },

@@ -13,7 +13,7 @@ mod role;
 mod snapshot;
 mod status;
 
-use crate::startup::ROLE;
+use crate::haproxy::startup::ROLE;
 use arguments::{Arguments, Stop};
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -1,26 +1,12 @@
 //! The program: command lines to roles.
 
-mod api;
-mod arguments;
-mod channel;
-mod client;
-mod console;
 mod demo;
-mod getsocks;
-mod handover;
+mod haproxy;
 mod keepalived;
-mod limits;
-mod master;
 mod message;
 mod notify;
 mod pidfile;
-mod plan;
-mod privileges;
-mod proxy;
-mod startup;
-mod succession;
 mod version;
-mod worker;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -49,13 +35,13 @@ fn main() -> ExitCode {
     let name = Path::new(&program).file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
     let words: Vec<String> = words.collect();
     if name == "haproxy" {
-        return proxy::main("haproxy", &words);
+        return haproxy::main("haproxy", &words);
     }
     if name == "keepalived" {
         return keepalived::main(&words);
     }
     match words.first().map(String::as_str) {
-        Some("proxy") => proxy::main("evenkeel proxy", words.get(1..).unwrap_or_default()),
+        Some("proxy") => haproxy::main("evenkeel proxy", words.get(1..).unwrap_or_default()),
         Some("vrrp") => keepalived::subcommand(words.get(1..).unwrap_or_default()),
         Some("demo") => demo::main(&program, words.get(1..).unwrap_or_default()),
         Some("--version" | "-V") => print(&format!("evenkeel {}\n", version::VERSION)),

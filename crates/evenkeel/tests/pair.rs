@@ -1,5 +1,6 @@
 //! Two load balancers on two networks, as the administration guide sets them up (its files, but for the names of the
 //! interfaces): a sync group keeps the outer and the inner virtual address together, whoever of a pair runs what.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use testkit::lab::{Host, Lab, Process, eventually};
 

@@ -1,5 +1,6 @@
 //! Packets of an attacker on the segment, sent through the kernel at a running Master and a running Backup: none is a good
 //! advert, all claim priority 254, and nothing comes of them but counters and a line per second and reason.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use nix::sys::signal::Signal;
 use nix::sys::socket::{
@@ -46,7 +47,7 @@ fn sum(bytes: &[u8]) -> u16 {
 fn packet(version: u8, number: u32) -> Vec<u8> {
     let dice = number.wrapping_mul(2_654_435_761);
     let (byte, kind) = ((dice >> 24) as u8, number % 8);
-    let source = if number % 10 == 0 { [10, 20, 0, 1] } else { [10, 20, 0, 70 + byte % 100] };
+    let source = if number.is_multiple_of(10) { [10, 20, 0, 1] } else { [10, 20, 0, 70 + byte % 100] };
     let mut advert = vec![version << 4 | 1, 51, 254, 1, 0, 100, 0, 0, 10, 20, 0, 100];
     if version == 2 {
         advert[4..6].copy_from_slice(&[1, 1]);

@@ -2,7 +2,7 @@
 
 use super::VRRP;
 use super::arguments::Arguments;
-use crate::startup::ROLE;
+use crate::haproxy::startup::ROLE;
 use keepalived_conf::model::Global;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;

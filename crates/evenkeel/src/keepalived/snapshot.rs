@@ -1,7 +1,7 @@
 //! The files of a configuration as the parent read them, so that each role parses the same bytes whatever has become of
 //! the files since.
 
-use crate::plan::{Reader as Decoder, Writer};
+use crate::haproxy::plan::{Reader as Decoder, Writer};
 use keepalived_conf::{FileKind, Options, Reader};
 use reactor::process;
 use std::cell::RefCell;

@@ -1,10 +1,10 @@
 //! The VRRP process as its parent sees it.
 
+use crate::haproxy::startup::ROLE;
 use crate::keepalived::VRRP;
 use crate::keepalived::pids::PidFile;
 use crate::keepalived::snapshot::Snapshot;
 use crate::message::reason;
-use crate::startup::ROLE;
 use ek_time::Instant;
 use netlink::{Client, Operation, Protocol};
 use reactor::Stream;
@@ -179,7 +179,7 @@ pub(super) fn described(status: Option<ExitStatus>) -> String {
         (Some(code), _) => format!("exited with status {code}"),
         (None, Some(11)) => "exited due to segmentation fault (SIGSEGV).".to_owned(),
         (None, Some(number)) => {
-            let name = crate::master::process::signal_name(number);
+            let name = crate::haproxy::master::process::signal_name(number);
             // The kernel sends these when the limit of real-time run time is reached.
             let hint = if matches!(number, 9 | 24) { " - has rlimit_rttime been exceeded?" } else { "" };
             format!("exited due to signal {number} ({name}){hint}")

@@ -1,10 +1,10 @@
 //! Taking over from an old process: its listening sockets (`-x`), and its end (`-sf`, `-st`).
 
-use crate::arguments::Arguments;
-use crate::getsocks;
+use crate::haproxy::arguments::Arguments;
+use crate::haproxy::getsocks;
+use crate::haproxy::plan::Plan;
+use crate::haproxy::startup::Loaded;
 use crate::message::{Messages, reason};
-use crate::plan::Plan;
-use crate::startup::Loaded;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proxyd::listeners::{self, Inherited};

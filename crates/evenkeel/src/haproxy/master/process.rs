@@ -1,8 +1,8 @@
 //! A worker process as its master sees it.
 
+use crate::haproxy::plan::Plan;
+use crate::haproxy::startup::{self, ROLE, STARTED_AS};
 use crate::message::reason;
-use crate::plan::Plan;
-use crate::startup::{self, ROLE, STARTED_AS};
 use ek_time::Instant;
 use reactor::Stream;
 use reactor::child::{self, SpawnOptions};

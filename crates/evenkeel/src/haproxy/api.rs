@@ -1,9 +1,9 @@
 //! The runtime API of a worker: its sockets and clients, on the main thread's reactor.
 
-use crate::client::converse;
-use crate::getsocks::{self, Passed};
+use crate::haproxy::client::converse;
+use crate::haproxy::getsocks::{self, Passed};
+use crate::haproxy::startup::Loaded;
 use crate::message::Messages;
-use crate::startup::Loaded;
 use crate::version;
 use control::{Common, Ending, Facts, Info, Row, Session, Source};
 use haproxy_cfg::model::SocketLevel;

@@ -10,16 +10,17 @@
 mod event;
 pub(crate) mod process;
 
-use crate::arguments::Arguments;
-use crate::channel::is_ready;
-use crate::console::{Board, Listed};
+use crate::haproxy::arguments::Arguments;
+use crate::haproxy::channel::is_ready;
+use crate::haproxy::console::{Board, Listed};
+use crate::haproxy::plan::Plan;
+use crate::haproxy::startup::{self, Loaded};
+use crate::haproxy::succession::{Held, HeldWorker, Program, Taken};
+use crate::haproxy::{console, handover};
 use crate::message::{Messages, reason};
 use crate::notify::Notify;
 use crate::pidfile::Pidfile;
-use crate::plan::Plan;
-use crate::startup::{self, Loaded};
-use crate::succession::{Held, HeldWorker, Program, Taken};
-use crate::{console, handover, version};
+use crate::version;
 use ek_time::Instant;
 use event::{Event, Events};
 use haproxy_cfg::model::Address;

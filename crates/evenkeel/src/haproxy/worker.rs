@@ -1,11 +1,11 @@
 //! The process that carries traffic: its own start and end, its signals and its runtime API.
 
-use crate::arguments::Arguments;
-use crate::getsocks::Passed;
+use crate::haproxy::arguments::Arguments;
+use crate::haproxy::getsocks::Passed;
+use crate::haproxy::plan::Plan;
+use crate::haproxy::startup::{self, Loaded};
+use crate::haproxy::{api, channel, limits, privileges};
 use crate::message::{Messages, reason};
-use crate::plan::Plan;
-use crate::startup::{self, Loaded};
-use crate::{api, channel, limits, privileges};
 use haproxy_cfg::model::SocketLevel;
 use proxyd::listeners::BoundStats;
 use proxyd::{Running, Setup, State};

@@ -1,8 +1,8 @@
 //! From a command line to a configuration that can run.
 
-use crate::arguments::Arguments;
+use crate::haproxy::arguments::Arguments;
+use crate::haproxy::succession::Role;
 use crate::message::Messages;
-use crate::succession::Role;
 use crate::version;
 use diag::Severity;
 use haproxy_cfg::model::{Address, Config, Global};

@@ -1,11 +1,26 @@
 //! `evenkeel proxy`, and `haproxy`: what the command line asks for.
 
-use crate::arguments::{Arguments, Stop};
+mod api;
+mod arguments;
+mod channel;
+mod client;
+mod console;
+mod getsocks;
+mod handover;
+mod limits;
+pub(crate) mod master;
+pub(crate) mod plan;
+mod privileges;
+pub(crate) mod startup;
+mod succession;
+mod worker;
+
+use crate::haproxy::arguments::{Arguments, Stop};
+use crate::haproxy::startup::Loaded;
+use crate::haproxy::succession::{Program, Role};
 use crate::message::{Messages, reason};
 use crate::pidfile::Pidfile;
-use crate::startup::{self, Loaded};
-use crate::succession::{self, Program, Role};
-use crate::{handover, limits, master, version, worker};
+use crate::version;
 use reactor::process::{self, Background};
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -4,9 +4,9 @@
 //! descriptors, in a memory file whose number stands in the environment. Before that, the new file is asked what it is:
 //! one that cannot run here, or is another program, must not take the place of a master that works.
 
+use crate::haproxy::plan::{Plan, Reader, Writer};
+use crate::haproxy::startup::{ROLE, STARTED_AS};
 use crate::message::reason;
-use crate::plan::{Plan, Reader, Writer};
-use crate::startup::{ROLE, STARTED_AS};
 use crate::version;
 use ek_time::Instant;
 use reactor::Stream;
@@ -145,7 +145,7 @@ impl Program {
             })
             .collect();
         variables.push(format!("{ROLE}=successor {file}").into());
-        variables.push(format!("{STARTED_AS}={}", crate::startup::started_as()).into());
+        variables.push(format!("{STARTED_AS}={}", crate::haproxy::startup::started_as()).into());
         let words = |list: Vec<OsString>| -> Result<Vec<CString>, std::ffi::NulError> {
             list.into_iter().map(|word| CString::new(word.into_vec())).collect()
         };

@@ -1,8 +1,8 @@
 //! The master's own command socket (`-S`).
 
+use crate::haproxy::{channel, client};
 use crate::message::{Messages, reason};
 use crate::version;
-use crate::{channel, client};
 use control::{Common, Ending, Forward, Session, Source, Target};
 use ek_time::Instant;
 use haproxy_cfg::address::{parse_bind, resolve};
