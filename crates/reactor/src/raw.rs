@@ -20,9 +20,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::task::{Context, Poll};
 
-/// `linux/in6.h`: flow labels made from the addresses.
-const IPV6_AUTOFLOWLABEL: c_int = 70;
-
 /// A raw IP socket, or a packet socket. It never blocks.
 pub struct RawSocket {
     source: Watched,
@@ -91,7 +88,7 @@ impl RawSocket {
                 socket.set(libc::SOL_IPV6, libc::IPV6_UNICAST_HOPS, 255)?;
                 socket.set(libc::SOL_IPV6, libc::IPV6_MULTICAST_LOOP, 0)?;
                 if c_int::from(protocol) == libc::IPPROTO_ICMPV6 {
-                    socket.set(libc::SOL_IPV6, IPV6_AUTOFLOWLABEL, 0)?;
+                    socket.set(libc::SOL_IPV6, libc::IPV6_AUTOFLOWLABEL, 0)?;
                 } else {
                     socket.set(libc::SOL_IPV6, libc::IPV6_TCLASS, 0xc0)?;
                 }
