@@ -6,7 +6,6 @@ use crate::keepalived::pids::PidFile;
 use crate::keepalived::snapshot::Snapshot;
 use crate::message::reason;
 use ek_time::Instant;
-use netlink::{Client, Operation, Protocol};
 use reactor::Stream;
 use reactor::child::{self, Child, SpawnOptions};
 use reactor::signal::SIGHUP;
@@ -150,14 +149,8 @@ impl Vrrp {
         let errors = self.stand_in.say_farewell();
         let mut lines: Vec<_> =
             errors.iter().map(|error| format!("Unable to send priority 0 - {}", reason(error))).collect();
-        let requests = holds.iter().filter(|_| undo).flat_map(|hold| &hold.undo);
-        let operations: Vec<Operation<()>> = requests.filter_map(|bytes| Operation::decode(bytes)).collect();
-        match Client::open(Protocol::Route) {
-            Ok(mut client) => {
-                let failed = client.run_all(operations).into_iter().filter_map(Result::err);
-                lines.extend(failed.filter(|error| !error.is_missing()).map(|error| error.to_string()));
-            }
-            Err(error) => lines.push(error.to_string()),
+        if undo {
+            lines.extend(self.stand_in.take_back().iter().map(ToString::to_string));
         }
         let names: Vec<_> = holds.iter().map(|hold| hold.name.as_str()).collect();
         let names = names.join(", ");
