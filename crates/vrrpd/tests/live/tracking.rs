@@ -105,7 +105,9 @@ fn a_script_that_hangs_has_failed_and_one_runs_as_its_user() {
     std::fs::write(&who, "").unwrap();
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&who, std::fs::Permissions::from_mode(0o666)).unwrap();
-    let hangs = executable(&lab, "hangs", "#!/bin/sh\nsleep 100 &\nwait\n");
+    // A time of its own, so that no other sleeper on the machine is taken for this one.
+    let nap = 1_000_000 + u64::from(std::process::id());
+    let hangs = executable(&lab, "hangs", &format!("#!/bin/sh\nsleep {nap} &\nwait\n"));
     let tells = executable(&lab, "tells", &format!("#!/bin/sh\nid -un > {}\n", who.display()));
     let config = format!(
         "{OPEN}vrrp_script hangs {{\n script {hangs}\n interval 10\n timeout 1\n}}\nvrrp_script tells {{\n \
@@ -120,7 +122,7 @@ fn a_script_that_hangs_has_failed_and_one_runs_as_its_user() {
     eventually("nothing of it is left", || {
         !std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
             std::fs::read(entry.path().join("cmdline"))
-                .is_ok_and(|line| line.starts_with(b"sleep\x00100\x00"))
+                .is_ok_and(|line| line.starts_with(format!("sleep\0{nap}\0").as_bytes()))
         })
     });
 }
