@@ -7,10 +7,10 @@ mod stats;
 
 use crate::driver::World;
 use crate::interfaces::Interfaces;
-use crate::log::Stamp;
 use ek_time::{Instant, WallTime};
 use keepalived_conf::model;
 use nix::fcntl::OFlag;
+use notice::log::Stamp;
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};

@@ -1,12 +1,12 @@
 //! Notifications: scripts, FIFOs and mail, in the order in which things happened.
 
-use crate::fifo::Fifo;
-use crate::log::Log;
 use crate::lower::Plan;
-use crate::mail::{self, Mailer};
-use crate::script::{Program, Programs};
 use ek_time::Duration;
 use keepalived_conf::model;
+use notice::fifo::Fifo;
+use notice::log::Log;
+use notice::mail::{self, Mailer};
+use notice::script::{Program, Programs};
 use std::cell::RefCell;
 use std::rc::Rc;
 use vrrp::{Notification, State, Subject};

@@ -2,12 +2,12 @@
 
 use crate::driver::{Input, World};
 use crate::dump;
-use crate::log::{Log, LogOptions};
 use crate::lower::Plan;
 use crate::parent::Report;
 use ek_time::Duration;
 use keepalived_conf::model;
 use netlink::Namespace;
+use notice::log::{Log, LogOptions};
 use reactor::scheduling::{self, Capability};
 use reactor::signal::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, Signals};
 use reactor::{Alarm, Stream, boot_time};
@@ -434,7 +434,7 @@ fn signalled(world: &mut World, number: i32) {
     }
 }
 
-async fn watch_signals(inputs: crate::mailbox::Mailbox<Input>, signals: Signals) {
+async fn watch_signals(inputs: notice::mailbox::Mailbox<Input>, signals: Signals) {
     while let Ok(received) = signals.next().await {
         inputs.put(Input::Signal(received.number));
     }

@@ -1,10 +1,10 @@
 //! `keepalived.data`: what is configured and how it is, in words.
 
 use super::{dated, shown_address, shown_route, shown_rule, wall_of};
-use crate::account::Accounts;
 use crate::driver::World;
 use crate::lower::TrackSource;
 use keepalived_conf::model;
+use notice::account::Accounts;
 use std::fmt::Write;
 use vrrp::{GroupId, RouterId, State, TrackState};
 

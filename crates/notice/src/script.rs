@@ -157,7 +157,7 @@ impl Run {
     }
 
     /// Signals a run by its process id, which must not have been reaped.
-    pub(crate) fn signal_group(pid: u32, signal: Signal) {
+    pub fn signal_group(pid: u32, signal: Signal) {
         // It may have ended; then there is nobody to signal.
         let _ = killpg(Pid::from_raw(pid as i32), signal);
     }
