@@ -2,9 +2,9 @@
 
 use crate::plan::{CheckerId, CheckerPlan};
 use keepalived_conf::model;
-use std::rc::Rc;
 use notice::log::Log;
 use notice::mailbox::Mailbox;
+use std::rc::Rc;
 
 /// What a checker found.
 #[derive(Clone, Debug, PartialEq, Eq)]
