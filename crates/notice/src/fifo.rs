@@ -192,11 +192,9 @@ fn prepare(settings: &model::Fifo, programs: &Programs<'_>) -> Option<Program> {
 }
 
 /// What is the same although it may stand elsewhere in the file.
-fn words(script: &Option<model::Script>) -> Option<(&[String], Option<(&str, Option<&str>)>)> {
-    let script = script.as_ref()?;
-    let account = script
-        .account
-        .as_ref()
-        .map(|account| (account.user.text.as_str(), account.group.as_ref().map(|group| group.text.as_str())));
-    Some((&script.command, account))
+fn words(script: &Option<model::Script>) -> Vec<&str> {
+    let Some(script) = script else { return Vec::new() };
+    let account = script.account.iter();
+    let account = account.flat_map(|account| std::iter::once(&account.user).chain(&account.group));
+    script.command.iter().chain(account.map(|name| &name.text)).map(String::as_str).collect()
 }
