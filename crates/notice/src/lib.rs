@@ -9,5 +9,6 @@ pub mod fifo;
 pub mod log;
 pub mod mail;
 pub mod mailbox;
+pub mod schedule;
 pub mod script;
 pub mod security;
