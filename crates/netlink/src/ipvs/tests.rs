@@ -1,11 +1,14 @@
 //! The words against their bytes, and the decoders against anything.
 
-use super::decode::{Found, Listed, any, take_daemon, take_destination, take_service, take_timeouts};
+use super::decode::{
+    Found, Listed, any, take_daemon, take_destination, take_info, take_service, take_timeouts,
+};
 use super::number::{dest, message, service, stats};
 use super::{Asked, request};
 use crate::attribute::{Attribute, Attributes, Writer};
 use crate::error::Malformed;
 use crate::generic::GenericFamily;
+use crate::message::Messages;
 use crate::operation::Operation;
 use director::plane::{
     Change, Destination, DestinationKey, Family, Flags, Forwarding, Granularity, PlaneError, Protocol,
@@ -172,6 +175,68 @@ fn what_ipvsadm_writes_is_read() {
     take_destination(&mut found, 0, bytes).unwrap();
     let server = Destination::new([10, 0, 0, 4].into(), 80, Forwarding::DirectRouting, 1);
     assert_eq!(found[0].destination(Family::V4), server);
+}
+
+/// What a kernel answered (`tests/answers/README.txt` says what it had been told).
+#[cfg(target_endian = "little")]
+#[test]
+fn what_a_kernel_answers_is_read() {
+    fn read<T: Default>(answer: &[u8], take: crate::operation::Take<T>) -> T {
+        let mut result = T::default();
+        for message in Messages::new(answer).map(Result::unwrap).filter(|message| message.kind > 15) {
+            take(&mut result, message.kind, message.payload).unwrap();
+        }
+        result
+    }
+    let services = read(include_bytes!("../../tests/answers/services"), take_service);
+    let services: Vec<Service> = services.into_iter().map(|listed| listed.service).collect();
+    let dns = ServiceKey::Address { protocol: Protocol::Udp, address: "fd00::1".parse().unwrap(), port: 53 };
+    let dns = Service {
+        flags: Flags { one_packet: true, ..Flags::default() },
+        ..Service::new(dns, Scheduler::RoundRobin)
+    };
+    let sticky = Service {
+        flags: Flags { flag_2: true, ..Flags::default() },
+        persistence: Some(300),
+        granularity: Granularity::Netmask(Ipv4Addr::new(255, 255, 255, 0)),
+        ..Service::new(web(), Scheduler::SourceHash)
+    };
+    let mark =
+        Service::new(ServiceKey::Mark { family: Family::V6, mark: 7 }, Scheduler::WeightedLeastConnection);
+    assert_eq!(services.len(), 3);
+    for service in [dns, sticky, mark] {
+        assert!(services.contains(&service), "{service:?} is not in {services:?}");
+    }
+
+    let found = read(include_bytes!("../../tests/answers/destinations"), take_destination);
+    let found: Vec<Destination> = found.iter().map(|one| one.destination(Family::V4)).collect();
+    let server =
+        |last, port, forwarding, weight| Destination::new([10, 0, 0, last].into(), port, forwarding, weight);
+    let gue = Tunnel::Gue { port: 6000, checksum: TunnelChecksum::Full };
+    let limited =
+        Destination { upper_threshold: 100, lower_threshold: 50, ..server(2, 8080, Forwarding::Nat, 3) };
+    assert_eq!(
+        found,
+        [server(4, 80, Forwarding::DirectRouting, 0), server(3, 80, Forwarding::Tunnel(gue), 1), limited]
+    );
+
+    let daemons = read(include_bytes!("../../tests/answers/daemons"), take_daemon);
+    let daemon = |role, id, group: &str| SyncDaemon {
+        role,
+        interface: "d0".to_owned(),
+        id,
+        max_length: Some(if role == SyncRole::Master { 1472 } else { 1452 }),
+        group: Some(group.parse().unwrap()),
+        port: Some(8848),
+        ttl: Some(1),
+    };
+    assert_eq!(daemons, [daemon(SyncRole::Master, 7, "224.0.0.81"), daemon(SyncRole::Backup, 9, "ff02::99")]);
+    let timeouts = read(include_bytes!("../../tests/answers/timeouts"), take_timeouts);
+    assert_eq!(timeouts, Timeouts { tcp: 900, tcp_fin: 120, udp: 300 });
+    let info = read(include_bytes!("../../tests/answers/info"), take_info);
+    assert_eq!((info.version, info.connection_table_size), ((1, 2, 1), 4096));
+    let refusal = Messages::new(include_bytes!("../../tests/answers/refusal")).next().unwrap().unwrap();
+    assert_eq!(refusal.refusal().unwrap().unwrap().errno, libc::ESRCH);
 }
 
 #[test]
