@@ -28,6 +28,7 @@ pub mod report;
 pub mod server;
 pub mod sink;
 pub mod transcript;
+pub mod uml;
 
 use std::time::Duration;
 
