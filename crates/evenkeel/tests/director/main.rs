@@ -26,3 +26,23 @@ const GUEST: Guest = Guest { limit: Duration::from_secs(600), memory: 768 };
 fn services() {
     GUEST.run(|| play("services.case"));
 }
+
+#[test]
+fn states() {
+    GUEST.run(|| play("state.case"));
+}
+
+#[test]
+fn reloads() {
+    GUEST.run(|| play("reload.case"));
+}
+
+#[test]
+fn checks() {
+    GUEST.run(|| play("checks.case"));
+}
+
+#[test]
+fn notifications() {
+    GUEST.run(|| play("notification.case"));
+}

@@ -8,6 +8,7 @@
 //! @ 10.1.0.1:80 tcp                       a fake server: tcp | http | https | smtp | dns | udp, and its first answer
 //! script: NAME 0                          what `{DIR}/check NAME` exits with at first
 //! file: NAME 5                            what stands in `{DIR}/NAME` at first
+//! before: ipvsadm -A -t 10.0.0.7:80       what is run before the program starts
 //! flags: -C                               what the program is started with (-C when left out)
 //! differs: KEY in log "words"             a known difference, explained under KEY in docs/differences-keepalived.md
 //! virtual_server 10.0.0.100 80 {          the configuration, to the first step;
@@ -17,7 +18,7 @@
 //! --- reload                              the next generation
 //! ```
 //!
-//! `{DIR}` becomes the world's directory. The program is started before the first step and stopped after the last.
+//! `{DIR}` becomes the world's directory, `{TIMES}` intervals that are short enough, `{TCP}` a `TCP_CHECK` without options. The program is started before the first step and stopped after the last.
 //! A step begins with `unordered` if things happen in it at the same time, and with `silent` if nothing is to be seen of
 //! it; every other step must have an effect on keepalived, or the case proves nothing.
 
@@ -25,6 +26,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Whatever is to happen happens within a second and a half, and what is settled can be told from it.
+const TIMES: &str = "delay_loop 0.3\ndelay_before_retry 0.2\nconnect_timeout 0.5\nwarmup 0.1";
 
 /// What is done to a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +136,8 @@ pub struct Case {
     pub scripts: Vec<(String, String)>,
     /// First values of files.
     pub files: Vec<(String, String)>,
+    /// Commands that are run before the program starts.
+    pub before: Vec<String>,
     /// Declared differences.
     pub differences: Vec<Difference>,
     /// The configuration's lines, with the generations they belong to.
@@ -173,7 +179,8 @@ impl Case {
     /// The configuration of a generation, counted from 1.
     pub fn config(&self, generation: usize) -> String {
         let lines = self.lines.iter().filter(|(_, generations)| generations.has(generation));
-        lines.map(|(line, _)| format!("{line}\n")).collect()
+        let text: String = lines.map(|(line, _)| format!("{line}\n")).collect();
+        text.replace("{TIMES}", TIMES).replace("{TCP}", "TCP_CHECK {\n}")
     }
 }
 
@@ -199,6 +206,7 @@ pub fn read(path: &Path) -> Result<Vec<Case>, String> {
                 servers: Vec::new(),
                 scripts: Vec::new(),
                 files: Vec::new(),
+                before: Vec::new(),
                 differences: Vec::new(),
                 lines: Vec::new(),
                 steps: vec![step("start").expect("a step")],
@@ -217,6 +225,7 @@ pub fn read(path: &Path) -> Result<Vec<Case>, String> {
             match key {
                 "script" => case.scripts.push(pair().ok_or_else(|| fail("no exit code"))?),
                 "file" => case.files.push(pair().ok_or_else(|| fail("no value"))?),
+                "before" => case.before.push(value.to_owned()),
                 "flags" => case.flags = value.split_whitespace().map(str::to_owned).collect(),
                 "differs" => case.differences.push(difference(value).ok_or_else(|| fail("no difference"))?),
                 _ => return Err(fail("unknown setting")),

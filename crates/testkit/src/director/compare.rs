@@ -70,6 +70,23 @@ fn subject(line: &str) -> &str {
     line[start..].split(' ').next().unwrap_or_default()
 }
 
+/// A sight in short, as it is compared.
+pub fn show(case: &Case, sights: &[Sight]) -> String {
+    let mut text = String::new();
+    for (step, sight) in case.steps.iter().zip(sights) {
+        text.push_str(&format!("## {} / {}\n", case.name, step.text));
+        for which in Part::ALL {
+            for line in part(sight, which, step) {
+                text.push_str(&format!("{which:?}: {line}\n"));
+            }
+        }
+        if let Some(stuck) = &sight.stuck {
+            text.push_str(&format!("STUCK: {stuck}\n"));
+        }
+    }
+    text
+}
+
 /// What differs in a case, and which declared differences were none.
 pub fn differences(case: &Case, ours: &[Sight], theirs: &[Sight]) -> Vec<String> {
     let mut found = Vec::new();

@@ -73,9 +73,7 @@ pub fn compare(cases: &[Case], program: &Path) {
                     });
                     let ours = ours.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                     if std::env::var_os("EVENKEEL_TEST_SHOW").is_some() {
-                        for sight in &theirs {
-                            println!("{case}: {sight:#?}");
-                        }
+                        print!("{}", compare::show(case, &theirs));
                     }
                     found.lock().unwrap().extend(compare::differences(case, &ours, &theirs));
                 }

@@ -146,6 +146,11 @@ impl<'a> World<'a> {
             world.servers.insert(server.address, (server.kind.clone(), answer));
             world.serve(server.address);
         }
+        for command in &case.before {
+            let words: Vec<&str> = command.split(' ').collect();
+            let output = Command::new(words[0]).args(&words[1..]).output().expect("a command");
+            assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        }
         world
     }
 
@@ -172,9 +177,13 @@ impl<'a> World<'a> {
             self.act(action);
         }
         sight.stuck = if *action == Action::Stop { self.ended() } else { self.settle() };
-        let output = Command::new("/usr/sbin/ipvsadm").arg("-Sn").output().expect("ipvsadm");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        sight.table = text(&output.stdout).lines().map(|line| line.trim_end().to_owned()).collect();
+        sight.table = ipvsadm(&["-Sn"]);
+        let config = self.case.config(self.generation);
+        for (keyword, option) in [("lvs_timeouts", "--timeout"), ("lvs_sync_daemon", "--daemon")] {
+            if config.contains(keyword) {
+                sight.table.extend(ipvsadm(&["-ln", option]));
+            }
+        }
         sight.log = self.lines(&self.logged()[self.read.0..]);
         sight.scripts = self.lines(&self.told()[self.read.1..]);
         self.read_fifo();
@@ -419,6 +428,12 @@ impl Drop for World<'_> {
             let _ = nginx.wait();
         }
     }
+}
+
+fn ipvsadm(words: &[&str]) -> Vec<String> {
+    let output = Command::new("/usr/sbin/ipvsadm").args(words).output().expect("ipvsadm");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// Written by this process, which forks: another thread's child may hold it open for writing for a moment, and then it
