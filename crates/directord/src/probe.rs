@@ -3,8 +3,8 @@
 use crate::plan::{CheckerId, CheckerPlan};
 use keepalived_conf::model;
 use std::rc::Rc;
-use vrrpd::log::Log;
-use vrrpd::mailbox::Mailbox;
+use notice::log::Log;
+use notice::mailbox::Mailbox;
 
 /// What a checker found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use keepalived_conf::model;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use vrrpd::log::LogOptions;
+use notice::log::LogOptions;
 
 /// Reads the configuration again; `None`: it was not usable, and the old one stays. It has said why.
 pub type Reload = Box<dyn FnMut() -> Option<model::Config>>;
