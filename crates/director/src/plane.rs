@@ -29,6 +29,11 @@ pub trait DataPlane {
     /// Makes one change.
     fn apply(&mut self, change: &Change) -> Result<(), PlaneError>;
 
+    /// Makes several in their order, each done or refused by itself. One that can asks for many at once.
+    fn apply_all(&mut self, changes: &[Change]) -> Vec<Result<(), PlaneError>> {
+        changes.iter().map(|change| self.apply(change)).collect()
+    }
+
     /// The table as it is, destinations in the order in which schedulers walk them.
     fn table(&mut self) -> Result<Table, PlaneError>;
 
