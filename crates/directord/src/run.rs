@@ -1,9 +1,9 @@
 //! The role's process: what it is allowed, its loop, its end.
 
 use keepalived_conf::model;
+use notice::log::LogOptions;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use notice::log::LogOptions;
 
 /// Reads the configuration again; `None`: it was not usable, and the old one stays. It has said why.
 pub type Reload = Box<dyn FnMut() -> Option<model::Config>>;
