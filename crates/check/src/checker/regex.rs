@@ -10,6 +10,8 @@ mod translate;
 
 use fancy_regex::{BytesMode, Regex, RegexBuilder};
 use options::Options;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// A compiled `regex` and what goes with it. Clones share it.
@@ -59,7 +61,10 @@ impl Pattern {
     /// # Errors
     /// When the pattern is wrong, or it or an option asks for what is not served.
     pub fn compile(pattern: &str, options: &[&str], conditions: Conditions) -> Result<Self, RegexError> {
-        let options = Options::read(options)?;
+        Self::build(pattern, Options::read(options)?, conditions)
+    }
+
+    fn build(pattern: &str, options: Options, conditions: Conditions) -> Result<Self, RegexError> {
         let translated = translate::translate(pattern, options)?;
         let mode = if options.utf { BytesMode::Unicode } else { BytesMode::Ascii };
         let regex = RegexBuilder::new(&translated)
@@ -111,6 +116,30 @@ impl Pattern {
             return Found::Nothing;
         }
         Found::Match { start: range.start, end: range.end }
+    }
+}
+
+/// Patterns compiled once each, however many urls have them.
+#[derive(Debug, Default)]
+pub struct Patterns(BTreeMap<(String, Options), Pattern>);
+
+impl Patterns {
+    /// As [`Pattern::compile`].
+    ///
+    /// # Errors
+    /// As [`Pattern::compile`].
+    pub fn compile(
+        &mut self,
+        pattern: &str,
+        options: &[&str],
+        conditions: Conditions,
+    ) -> Result<Pattern, RegexError> {
+        let options = Options::read(options)?;
+        let compiled = match self.0.entry((pattern.to_owned(), options)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Pattern::build(pattern, options, conditions)?),
+        };
+        Ok(Pattern { conditions, ..compiled.clone() })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::RegexError;
 
 /// Those that change what matches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Options {
     pub(super) allow_empty_class: bool,
     pub(super) alt_circumflex: bool,
