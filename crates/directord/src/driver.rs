@@ -85,7 +85,14 @@ fn shared(plan: &Plan, log: &Rc<Log>, seed: u64, verdicts: &Mailbox<(CheckerId, 
 
 impl World {
     /// Brings the kernel's table to what the configuration wants at the start, and begins to check.
-    pub fn new(plan: Plan, plane: Box<dyn DataPlane>, host: &str, log: Rc<Log>, seed: u64, parent: Parent) -> Self {
+    pub fn new(
+        plan: Plan,
+        plane: Box<dyn DataPlane>,
+        host: &str,
+        log: Rc<Log>,
+        seed: u64,
+        parent: Parent,
+    ) -> Self {
         let now = boot_time();
         let keeper = Keeper::new(plane, log.clone());
         let verdicts = Mailbox::default();
@@ -300,7 +307,7 @@ impl World {
         };
         let plans = self.plan.checkers.iter().map(|plan| {
             let before = self.director.inherited(plan.id).filter(|before| same(plan, *before));
-            let up = self.director.checker_is_up(plan.id).unwrap_or(plan.up);
+            let up = self.director.checker(plan.id).map_or(plan.up, |checker| checker.up);
             (CheckerPlan { up, ..plan.clone() }, before)
         });
         let plans = plans.collect();

@@ -121,3 +121,9 @@ impl Drop for Prober {
         self.engine.clear();
     }
 }
+
+impl From<Verdict> for director::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        Self::new(verdict.up, verdict.reason, "")
+    }
+}
