@@ -25,10 +25,13 @@ use keepalived_conf::model;
 use notice::log::Log;
 use notice::mailbox::Mailbox;
 use std::rc::Rc;
+<<<<<<< HEAD
 
 pub use check::checker::Weight;
 pub use engine::Counters;
 pub use plan::tls_client;
+=======
+>>>>>>> role
 
 /// What a checker found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,5 +122,11 @@ impl Prober {
 impl Drop for Prober {
     fn drop(&mut self) {
         self.engine.clear();
+    }
+}
+
+impl From<Verdict> for director::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        Self::new(verdict.up, verdict.reason, "")
     }
 }

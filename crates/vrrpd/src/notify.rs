@@ -86,7 +86,11 @@ impl Notifier {
             let Some(fifo) = fifo else { continue };
             let same = old_fifos.iter().position(|old| Some(old.path()) == fifo.path.as_deref());
             match same {
-                Some(at) => fifos.push(old_fifos.swap_remove(at)),
+                Some(at) => {
+                    let mut kept = old_fifos.swap_remove(at);
+                    kept.follow(fifo, &programs);
+                    fifos.push(kept);
+                }
                 None => fifos.extend(Fifo::open(fifo, what, &programs, log)),
             }
         }
