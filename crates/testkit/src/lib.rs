@@ -15,6 +15,7 @@
 pub mod capture;
 pub mod case;
 pub mod corpus;
+pub mod director;
 pub mod escape;
 pub mod lab;
 pub mod lane;
