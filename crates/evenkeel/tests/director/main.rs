@@ -46,3 +46,8 @@ fn checks() {
 fn notifications() {
     GUEST.run(|| play("notification.case"));
 }
+
+#[test]
+fn scripts() {
+    GUEST.run(|| play("scripts.case"));
+}
