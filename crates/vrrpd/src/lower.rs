@@ -144,7 +144,7 @@ impl Plan {
         for address in &model.static_addresses {
             links.of(address.interface.as_ref().map_or(default, |name| name.text.as_str()));
         }
-        for name in crate::presence::tracked_interfaces(&model, Option::is_some) {
+        for name in crate::presence::tracked_interfaces(&model, |group| group.is_some()) {
             links.of(name);
         }
         let mut tracks = Vec::new();
@@ -487,7 +487,8 @@ fn plan_router(model: &model::Config, instance: &model::Instance, links: &mut Li
             }
             let wants_own = address
                 .use_vmac
-                .clone()
+                .as_deref()
+                .cloned()
                 .or_else(|| (instance.vmac_addr && Some(below) != base).then(model::AddressVmac::default));
             match wants_own {
                 None => below,

@@ -3,8 +3,8 @@
 use super::arguments::Arguments;
 use diag::{Report, Sources};
 use keepalived_conf::KeepalivedLines;
+use notice::log::{Log, LogOptions};
 use std::path::{Path, PathBuf};
-use vrrpd::log::{Log, LogOptions};
 
 /// How a process logs: the parent (`Keepalived`) or that of a `role` (`Keepalived_vrrp`).
 pub(super) fn options(arguments: &Arguments, role: Option<&str>, suffix: &str) -> LogOptions {

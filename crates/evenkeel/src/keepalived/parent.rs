@@ -15,6 +15,8 @@ use keepalived_conf::model::OnceScript;
 use marker::Marker;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike as _;
+use notice::log::Log;
+use notice::script::Programs;
 use reactor::child::Process;
 use reactor::process::{self, Background};
 use reactor::signal::{SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, Signals};
@@ -24,8 +26,6 @@ use std::io::{ErrorKind, Write as _};
 use std::process::ExitStatus;
 use std::task::{Context, Poll};
 use vrrp::Vrrp;
-use vrrpd::log::Log;
-use vrrpd::script::Programs;
 use vrrpd::{SIGJSON, SIGSTATS_CLEAR};
 
 const SIGNALS: [i32; 7] = [SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGJSON, SIGSTATS_CLEAR];

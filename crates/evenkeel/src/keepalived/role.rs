@@ -4,11 +4,11 @@ use super::arguments::Arguments;
 use super::reading::Reading;
 use super::snapshot::Snapshot;
 use super::{Exit, journal, pids};
+use notice::log::Log;
 use reactor::process;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
-use vrrpd::log::Log;
 
 /// Runs the role. Standard input is the parent's socket.
 pub(super) fn main(arguments: &Arguments) -> Exit {
@@ -61,7 +61,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
 }
 
 /// What SIGHUP does: the parent has sent another configuration before it.
-fn reloader(arguments: Arguments, socket: OwnedFd, log: vrrpd::log::LogOptions) -> vrrpd::Reload {
+fn reloader(arguments: Arguments, socket: OwnedFd, log: notice::log::LogOptions) -> vrrpd::Reload {
     Box::new(move || {
         let log = Log::new(log.clone());
         let mut newest = None;

@@ -2,10 +2,10 @@
 
 use super::{REMEMBERED, World};
 use crate::install::{Installer, Step};
-use crate::log::Level;
 use crate::lower::Plan;
 use crate::notify::Notifier;
 use crate::parent::{Farewell, Hold, Report};
+use notice::log::Level;
 use std::collections::HashMap;
 use vrrp::{Action, Announcement, GroupId, Notification, RouterId, Subject};
 

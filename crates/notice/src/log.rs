@@ -168,18 +168,20 @@ impl Drop for Log {
 }
 
 /// A time as in C's `ctime`, without the line's end: `Fri Nov 20 18:57:36 2026`.
-pub(crate) struct Stamp(pub(crate) ek_time::WallTime);
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp(pub ek_time::WallTime);
 
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-pub(crate) fn month_name(month: u8) -> &'static str {
+/// A month's short name, by its number from 1.
+pub fn month_name(month: u8) -> &'static str {
     MONTHS.get(usize::from(month.max(1)) - 1).copied().unwrap_or("Jan")
 }
 
 /// The day of the week of a local time.
-pub(crate) fn day_name(wall: ek_time::WallTime) -> &'static str {
+pub fn day_name(wall: ek_time::WallTime) -> &'static str {
     // 1970-01-01 was a Thursday.
     let days = (wall.unix_seconds() as i64 + i64::from(wall.local_offset)).div_euclid(86_400);
     DAYS.get((days + 4).rem_euclid(7) as usize).copied().unwrap_or("Sun")

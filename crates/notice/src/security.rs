@@ -148,7 +148,9 @@ pub fn scripts(config: &Config) -> impl Iterator<Item = &Script> {
                 &notify.any,
             ]
         });
-    once.chain(fifos.filter_map(|fifo| fifo.script.as_ref())).chain(tracked).chain(notifies.flatten())
+    once.chain(fifos.filter_map(|fifo| fifo.script.as_ref()))
+        .chain(tracked)
+        .chain(notifies.flatten().map(Box::as_ref))
 }
 
 /// Looks at all scripts of a configuration, as `-t` does.

@@ -123,6 +123,19 @@ impl Program {
     /// # Errors
     /// Those of starting it.
     pub fn start(&self, more: &[&str]) -> io::Result<Run> {
+        self.start_as(more, None)
+    }
+
+    /// The same, for a program that has nothing to do without this process: it gets SIGTERM when this process ends, even by
+    /// surprise.
+    ///
+    /// # Errors
+    /// Those of starting it.
+    pub fn start_attached(&self, more: &[&str]) -> io::Result<Run> {
+        self.start_as(more, Some(Signal::SIGTERM as i32))
+    }
+
+    fn start_as(&self, more: &[&str], death_signal: Option<i32>) -> io::Result<Run> {
         let mut command = Command::new(&self.path);
         if let Some((name, arguments)) = self.argv.split_first() {
             command.arg0(name).args(arguments);
@@ -133,6 +146,7 @@ impl Program {
         command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let options = SpawnOptions {
             own_group: true,
+            death_signal,
             file_mask: Some(self.file_mask),
             user: Some(child::RunAs { uid: self.user.uid, gid: self.user.gid, groups: &self.user.groups }),
             ..SpawnOptions::default()
@@ -157,7 +171,7 @@ impl Run {
     }
 
     /// Signals a run by its process id, which must not have been reaped.
-    pub(crate) fn signal_group(pid: u32, signal: Signal) {
+    pub fn signal_group(pid: u32, signal: Signal) {
         // It may have ended; then there is nobody to signal.
         let _ = killpg(Pid::from_raw(pid as i32), signal);
     }

@@ -22,6 +22,8 @@ pub struct Fifo {
     file: File,
     /// It was made here, and is removed at the end.
     ours: bool,
+    /// The script as it was configured.
+    wanted: Option<model::Script>,
     /// The last line could not be written: the next failure is not news.
     full: Cell<bool>,
     lost: Cell<u64>,
@@ -76,17 +78,14 @@ impl Fifo {
                 return None;
             }
         };
-        let script = settings.script.as_ref().and_then(|script| {
-            let shown = script.command.first().map_or("", String::as_str);
-            programs.prepare(script, &format!("notify fifo script {shown}"))
-        });
         let fifo = Self {
             path,
             file,
             ours,
+            wanted: settings.script.clone(),
             full: Cell::new(false),
             lost: Cell::new(0),
-            script,
+            script: prepare(settings, programs),
             run: RefCell::new(None),
             pid: Rc::new(Cell::new(0)),
             log: log.clone(),
@@ -101,20 +100,41 @@ impl Fifo {
         &self.path
     }
 
+    /// Goes on with other settings for the same pipe: a script that is no longer wanted is ended, another one started.
+    pub fn follow(&mut self, settings: &model::Fifo, programs: &Programs<'_>) {
+        if words(&self.wanted) == words(&settings.script) {
+            return;
+        }
+        self.end_script();
+        self.wanted.clone_from(&settings.script);
+        self.script = prepare(settings, programs);
+        self.start_script();
+    }
+
+    /// What its script does is nothing to wait for any more.
+    fn end_script(&self) {
+        if self.pid.get() != 0 {
+            Run::signal_group(self.pid.get(), nix::sys::signal::Signal::SIGTERM);
+        }
+    }
+
     fn start_script(&self) {
         let Some(script) = &self.script else { return };
-        let run = match script.start(&[&self.path.to_string_lossy()]) {
+        let run = match script.start_attached(&[&self.path.to_string_lossy()]) {
             Ok(run) => run,
             Err(error) => {
                 self.log.info(format_args!("Unable to run {} script: {error}", self.what));
                 return;
             }
         };
-        self.pid.set(run.pid());
+        let own = run.pid();
+        self.pid.set(own);
         let (log, what, pid) = (self.log.clone(), self.what, self.pid.clone());
         *self.run.borrow_mut() = Some(reactor::spawn_task(async move {
             run.wait().await;
-            pid.set(0);
+            if pid.get() == own {
+                pid.set(0);
+            }
             log.info(format_args!("{what} script terminated"));
         }));
     }
@@ -156,12 +176,25 @@ impl Fifo {
 
     /// Ends the script and removes the pipe, if it was made here.
     pub fn close(self) {
-        if self.pid.get() != 0 {
-            Run::signal_group(self.pid.get(), nix::sys::signal::Signal::SIGTERM);
-        }
+        self.end_script();
         if self.ours {
             // Somebody else may have removed it.
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+/// The script that is to read the pipe, if it may.
+fn prepare(settings: &model::Fifo, programs: &Programs<'_>) -> Option<Program> {
+    let script = settings.script.as_ref()?;
+    let shown = script.command.first().map_or("", String::as_str);
+    programs.prepare(script, &format!("notify fifo script {shown}"))
+}
+
+/// What is the same although it may stand elsewhere in the file.
+fn words(script: &Option<model::Script>) -> Vec<&str> {
+    let Some(script) = script else { return Vec::new() };
+    let account = script.account.iter();
+    let account = account.flat_map(|account| std::iter::once(&account.user).chain(&account.group));
+    script.command.iter().chain(account.map(|name| &name.text)).map(String::as_str).collect()
 }
