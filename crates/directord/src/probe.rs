@@ -68,3 +68,9 @@ impl Prober {
         let _ = checker;
     }
 }
+
+impl From<Verdict> for director::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        Self::new(verdict.up, verdict.reason, "")
+    }
+}

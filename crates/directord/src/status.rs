@@ -4,10 +4,21 @@
 //! `{"version":1,"command":"explain","client":"192.0.2.1:40000","service":"10.0.0.1:80"}`; the answer has the same version
 //! and what is asked for, or an `error`. Fields may be added; what a field means changes only with the version.
 
+use crate::driver::World;
+pub use notice::answer::{VERSION, listen};
+use reactor::Listener;
 use serde_json::Value;
+use std::cell::RefCell;
+use std::rc::Weak;
 
-/// The version of requests and answers.
-pub const VERSION: u64 = 1;
+/// Serves the socket as long as the role runs.
+pub async fn serve(listener: Listener, world: Weak<RefCell<World>>) {
+    let answer = move |command: &str, _request: &Value| {
+        let _world = world.upgrade()?;
+        Some(Err(notice::answer::unknown(command)))
+    };
+    notice::answer::serve(listener, answer).await;
+}
 
 /// Where the role's socket is when nothing else is said.
 pub const SOCKET: &str = "/run/evenkeel/director.sock";
