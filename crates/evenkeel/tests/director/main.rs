@@ -38,6 +38,11 @@ fn reloads() {
 }
 
 #[test]
+fn http() {
+    GUEST.run(|| play("http.case"));
+}
+
+#[test]
 fn checks() {
     GUEST.run(|| play("checks.case"));
 }
