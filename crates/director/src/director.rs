@@ -90,11 +90,6 @@ impl Director {
         self.inherited.get(checker.index()).copied().flatten()
     }
 
-    /// Whether a checker's last word is that its server passes; before its first, whether it counts as if.
-    pub fn checker_is_up(&self, checker: CheckerId) -> Option<bool> {
-        self.probes.get(checker.index()).map(|probe| probe.up)
-    }
-
     /// The real server of a checker.
     pub fn server_of(&self, checker: CheckerId) -> Option<RealServerId> {
         self.probes.get(checker.index()).map(|probe| probe.server)
