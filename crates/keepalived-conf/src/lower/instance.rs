@@ -232,7 +232,7 @@ impl Lower<'_> {
             let message = format!("({label}) WARNING - VRF interface {} doesn't exist", word.text);
             self.no_interface(word.span, message);
         }
-        draft.instance.vrf = Some(name_of(word));
+        draft.instance.vrf = Some(Box::new(name_of(word)));
     }
 
     fn authentication(&mut self, node: &Node, label: &str, draft: &mut InstanceDraft) {

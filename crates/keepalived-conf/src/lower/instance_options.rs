@@ -174,7 +174,7 @@ impl Lower<'_> {
             );
             return self.say(code::REPEATED, word.span, message);
         }
-        draft.instance.lvs_sync_interface = Some(name_of(word));
+        draft.instance.lvs_sync_interface = Some(Box::new(name_of(word)));
     }
 
     fn use_vmac(&mut self, line: &Line, draft: &mut InstanceDraft) {
@@ -209,7 +209,7 @@ impl Lower<'_> {
                 vmac.name = Some(name_of(word));
             }
         }
-        draft.instance.vmac = Some(vmac);
+        draft.instance.vmac = Some(Box::new(vmac));
     }
 
     fn use_ipvlan(&mut self, line: &Line, label: &str, draft: &mut InstanceDraft) {
@@ -256,7 +256,7 @@ impl Lower<'_> {
                 ipvlan.name = Some(name_of(word));
             }
         }
-        draft.instance.ipvlan = Some(ipvlan);
+        draft.instance.ipvlan = Some(Box::new(ipvlan));
     }
 
     fn source_address(&mut self, line: &Line, label: &str, draft: &mut InstanceDraft) {
