@@ -85,7 +85,14 @@ fn shared(plan: &Plan, log: &Rc<Log>, seed: u64, verdicts: &Mailbox<(CheckerId, 
 
 impl World {
     /// Brings the kernel's table to what the configuration wants at the start, and begins to check.
-    pub fn new(plan: Plan, plane: Box<dyn DataPlane>, host: &str, log: Rc<Log>, seed: u64, parent: Parent) -> Self {
+    pub fn new(
+        plan: Plan,
+        plane: Box<dyn DataPlane>,
+        host: &str,
+        log: Rc<Log>,
+        seed: u64,
+        parent: Parent,
+    ) -> Self {
         let now = boot_time();
         let keeper = Keeper::new(plane, log.clone());
         let verdicts = Mailbox::default();
