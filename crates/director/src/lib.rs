@@ -33,6 +33,7 @@ mod servers;
 mod slow_start;
 mod start;
 mod state;
+mod status;
 mod stop;
 mod target;
 
@@ -45,3 +46,4 @@ pub use director::Director;
 pub use event::{Event, Name, What};
 pub use ids::{CheckerId, RealServerId, VirtualServerId};
 pub use input::{Verdict, Weight};
+pub use status::{CheckerStatus, RealServerStatus, VirtualServerStatus};

@@ -307,7 +307,7 @@ impl World {
         };
         let plans = self.plan.checkers.iter().map(|plan| {
             let before = self.director.inherited(plan.id).filter(|before| same(plan, *before));
-            let up = self.director.checker_is_up(plan.id).unwrap_or(plan.up);
+            let up = self.director.checker(plan.id).map_or(plan.up, |checker| checker.up);
             (CheckerPlan { up, ..plan.clone() }, before)
         });
         let plans = plans.collect();

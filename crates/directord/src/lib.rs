@@ -1,18 +1,18 @@
 //! The director role: what the core decides, done.
 
-mod command;
+pub mod command;
 pub mod driver;
-mod dry;
-mod dump;
-mod kernel;
+pub mod dry;
+pub mod dump;
+pub mod kernel;
 pub mod lower;
 pub mod notify;
 pub mod parent;
 pub mod plan;
-mod presence;
+pub mod presence;
 pub mod probe;
 mod run;
-mod settings;
+pub mod settings;
 pub mod status;
 pub mod table;
 

@@ -4,6 +4,7 @@
 //! What is said and when is decided elsewhere: a role has its own `notify` module, which knows its events.
 
 pub mod account;
+pub mod answer;
 pub mod dump;
 pub mod fifo;
 pub mod log;

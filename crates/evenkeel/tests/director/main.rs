@@ -38,6 +38,11 @@ fn reloads() {
 }
 
 #[test]
+fn http() {
+    GUEST.run(|| play("http.case"));
+}
+
+#[test]
 fn checks() {
     GUEST.run(|| play("checks.case"));
 }
@@ -45,4 +50,9 @@ fn checks() {
 #[test]
 fn notifications() {
     GUEST.run(|| play("notification.case"));
+}
+
+#[test]
+fn scripts() {
+    GUEST.run(|| play("scripts.case"));
 }

@@ -240,7 +240,10 @@ pub fn read(path: &Path) -> Result<Vec<Case>, String> {
         if case.lines.is_empty() {
             return Err(format!("{case}: no configuration"));
         }
-        case.steps.push(step("stop").expect("a step"));
+        let mut stop = step("stop").expect("a step");
+        // Two processes end in no order.
+        stop.unordered = case.flags != ["-C"];
+        case.steps.push(stop);
     }
     Ok(cases)
 }

@@ -47,27 +47,29 @@ pub fn part(sight: &Sight, part: Part, step: &Step) -> Vec<String> {
 fn log(lines: &[String], unordered: bool) -> Vec<String> {
     let said = lines.iter().filter_map(|line| line.get(26..));
     let said = said.filter(|line| !LEFT_OUT.iter().any(|start| line.starts_with(start)));
-    // Descriptors and process ids are chance.
+    // Descriptors, process ids and link-local addresses are chance.
     let said = said.map(|line| {
         let words = line.split(' ').collect::<Vec<_>>();
         let number = |at: usize| words[at].parse::<u64>().is_ok();
         let chance = |at: usize| at > 0 && number(at) && matches!(words[at - 1], "fd" | "pid");
-        (0..words.len()).map(|at| if chance(at) { "N" } else { words[at] }).collect::<Vec<_>>().join(" ")
+        let mut words = words.clone();
+        for at in 0..words.len() {
+            if chance(at) {
+                words[at] = "N";
+            } else if words[at].starts_with("fe80::") {
+                words[at] = "fe80::N";
+            }
+        }
+        words.join(" ")
     });
     // What is said again and again is said once.
     let mut seen = BTreeSet::new();
     let mut said: Vec<String> = said.filter(|line| !unordered || seen.insert(line.clone())).collect();
     said.dedup();
     if unordered {
-        said.sort_by_key(|line| subject(line).to_owned());
+        said.sort();
     }
     said
-}
-
-/// The first thing in brackets: `[10.1.0.1]:tcp:80`.
-fn subject(line: &str) -> &str {
-    let Some(start) = line.find('[') else { return "" };
-    line[start..].split(' ').next().unwrap_or_default()
 }
 
 /// A sight in short, as it is compared.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// How many cases are played at a time. Most of their time is waiting.
-const LANES: usize = 5;
+const LANES: usize = 4;
 
 /// Debian's.
 pub const KEEPALIVED: &str = "/usr/sbin/keepalived";

@@ -161,7 +161,6 @@ impl<'a> World<'a> {
     fn step(&mut self, text: &str, action: &Action) -> Sight {
         let mut sight = Sight { step: text.to_owned(), ..Sight::default() };
         self.read = (self.logged().len(), self.told().len());
-        self.seen.requests.lock().unwrap().clear();
         self.seen.mails.lock().unwrap().clear();
         match action {
             Action::Reload => self.generation += 1,
@@ -176,6 +175,11 @@ impl<'a> World<'a> {
             sight.verdict = self.verdict();
             self.act(action);
         }
+        match action {
+            Action::Start => self.wait_for("Startup complete"),
+            Action::Reload => self.wait_for("Reload complete"),
+            _ => {}
+        }
         sight.stuck = if *action == Action::Stop { self.ended() } else { self.settle() };
         sight.table = ipvsadm(&["-Sn"]);
         let config = self.case.config(self.generation);
@@ -189,7 +193,10 @@ impl<'a> World<'a> {
         self.read_fifo();
         sight.fifo = std::mem::take(&mut self.fifo_lines);
         sight.mails = self.seen.mails.lock().unwrap().clone();
-        sight.requests = self.seen.requests.lock().unwrap().iter().cloned().collect();
+        // A request may be under way while the step begins: all of them are looked at together.
+        if *action == Action::Stop {
+            sight.requests = self.seen.requests.lock().unwrap().iter().cloned().collect();
+        }
         sight
     }
 
@@ -383,6 +390,17 @@ impl<'a> World<'a> {
         lines.dedup();
         let mails = self.seen.mails.lock().unwrap().len();
         (table, lines, self.fifo_lines.len(), self.told().len(), mails)
+    }
+
+    /// Waits for words in the log, but not for ever: what is not said is found when all is compared.
+    fn wait_for(&mut self, words: &str) {
+        let end = Instant::now() + RESTLESS;
+        while !self.logged()[self.read.0..].contains(words) && Instant::now() < end {
+            if self.process.as_mut().is_none_or(|process| process.ended().is_some()) {
+                return;
+            }
+            std::thread::park_timeout(LOOK);
+        }
     }
 
     fn settle(&mut self) -> Option<String> {
