@@ -4,6 +4,7 @@ mod groups;
 mod instance;
 mod scripts;
 mod servers;
+mod sync_daemon;
 mod virtual_routers;
 mod weights;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(draft: &mut Draft, options: &Options, report: &mut Report) {
     groups::run(draft, &mut check);
     virtual_routers::run(draft, &mut check);
     scripts::run(draft, &mut check);
+    sync_daemon::run(draft, &mut check);
 }
 
 /// Says things without a line, as keepalived does after reading; other renderers show their places.
@@ -29,6 +31,20 @@ pub(crate) struct Check<'a> {
 impl Check<'_> {
     pub(crate) fn say(&mut self, code: Code, place: crate::model::Place, message: impl Into<String>) {
         self.push(code, Severity::Warning, place, message.into());
+    }
+
+    /// Says something, and in notes what keepalived does not say.
+    pub(crate) fn explain(
+        &mut self,
+        code: Code,
+        place: crate::model::Place,
+        message: String,
+        notes: impl IntoIterator<Item = String>,
+    ) {
+        let mut diagnostic = Diagnostic::warning(code, message).form(Form::Bare);
+        diagnostic.span = place;
+        diagnostic.notes.extend(notes);
+        self.report.push(diagnostic);
     }
 
     pub(crate) fn fail(&mut self, code: Code, place: crate::model::Place, message: impl Into<String>) {

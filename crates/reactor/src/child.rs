@@ -95,12 +95,6 @@ pub fn spawn(command: &mut Command, options: &SpawnOptions<'_>) -> io::Result<Ch
                 return Err(io::Error::last_os_error());
             }
         }
-        if let Some(number) = death_signal {
-            // SAFETY: no pointers.
-            if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, number as libc::c_ulong) } < 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
         if own_group {
             // SAFETY: no pointers.
             crate::syscall::check(unsafe { libc::setpgid(0, 0) })?;
@@ -115,6 +109,13 @@ pub fn spawn(command: &mut Command, options: &SpawnOptions<'_>) -> io::Result<Ch
                 crate::syscall::check(libc::setgroups(groups.len(), groups.as_ptr()))?;
                 crate::syscall::check(libc::setgid(*gid))?;
                 crate::syscall::check(libc::setuid(*uid))?;
+            }
+        }
+        // A change of users would clear it.
+        if let Some(number) = death_signal {
+            // SAFETY: no pointers.
+            if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, number as libc::c_ulong) } < 0 {
+                return Err(io::Error::last_os_error());
             }
         }
         // SAFETY: the pointers are to an initialised sigset_t and, allowed for the old mask, null.

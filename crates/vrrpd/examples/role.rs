@@ -12,7 +12,7 @@ fn main() {
     for diagnostic in loaded.report.iter() {
         eprintln!("{}", diagnostic.message);
     }
-    let log = vrrpd::log::LogOptions { facility: None, console: true, detail: true, ..Default::default() };
+    let log = notice::log::LogOptions { facility: None, console: true, detail: true, ..Default::default() };
     let reload: vrrpd::Reload = Box::new(move || Some(read(&path).config));
     let options = vrrpd::Options { reload: Some(reload), ..vrrpd::Options::new(log) };
     println!("{:?}", vrrpd::run(loaded.config, options));

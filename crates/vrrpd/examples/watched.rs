@@ -12,7 +12,7 @@ fn main() -> std::io::Result<()> {
         let options = keepalived_conf::Options { path: path.into(), ..keepalived_conf::Options::default() };
         let loaded = keepalived_conf::load(&options, &keepalived_conf::Disk, &keepalived_conf::Unknown);
         let number = std::env::var("EK_FD").ok().and_then(|text| text.parse().ok()).unwrap_or(-1);
-        let log = vrrpd::log::LogOptions { facility: None, console: true, ..Default::default() };
+        let log = notice::log::LogOptions { facility: None, console: true, ..Default::default() };
         let parent = reactor::process::inherited(number).ok();
         let options = vrrpd::Options { parent, ..vrrpd::Options::new(log) };
         println!("{:?}", vrrpd::run(loaded.config, options));

@@ -7,16 +7,12 @@ mod stats;
 
 use crate::driver::World;
 use crate::interfaces::Interfaces;
-use crate::log::Stamp;
 use ek_time::{Instant, WallTime};
 use keepalived_conf::model;
-use nix::fcntl::OFlag;
-use std::cell::Cell;
+use notice::dump::{place, write};
+use notice::log::Stamp;
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
 use vrrp::{Cause, LinkId, State};
 
 /// A change of state, for dumps.
@@ -37,8 +33,9 @@ pub struct Transition {
 /// # Errors
 /// Those of writing it.
 pub fn write_data(world: &World) -> io::Result<()> {
-    let path = place(world, &world.plan.model.global.state_dump_file, "data");
-    write_file(&path, data::render(world).as_bytes())
+    let global = &world.plan.model.global;
+    let path = place(global, global.state_dump_file.as_deref(), "", "data");
+    write(&path, data::render(world).as_bytes())
 }
 
 /// Writes `keepalived.stats`.
@@ -46,8 +43,9 @@ pub fn write_data(world: &World) -> io::Result<()> {
 /// # Errors
 /// Those of writing it.
 pub fn write_stats(world: &World) -> io::Result<()> {
-    let path = place(world, &world.plan.model.global.stats_dump_file, "stats");
-    write_file(&path, stats::render(world).as_bytes())
+    let global = &world.plan.model.global;
+    let path = place(global, global.stats_dump_file.as_deref(), "", "stats");
+    write(&path, stats::render(world).as_bytes())
 }
 
 /// Writes `keepalived.json`.
@@ -55,69 +53,14 @@ pub fn write_stats(world: &World) -> io::Result<()> {
 /// # Errors
 /// Those of writing it.
 pub fn write_json(world: &World) -> io::Result<()> {
-    let path = place(world, &world.plan.model.global.json_dump_file, "json");
-    write_file(&path, json::render(world).as_bytes())
+    let global = &world.plan.model.global;
+    let path = place(global, global.json_dump_file.as_deref(), "", "json");
+    write(&path, json::render(world).as_bytes())
 }
 
 /// Writes what `keepalived.data` would say to the log.
 pub fn log_data(world: &World) {
     data::render(world).lines().for_each(|line| world.log.info(line));
-}
-
-/// Where a dump goes: what the configuration says, else below `TMPDIR` or /tmp; with `data_use_instance` the instance and the
-/// namespace are in the name.
-fn place(world: &World, wanted: &Option<PathBuf>, kind: &str) -> PathBuf {
-    if let Some(path) = wanted {
-        return path.clone();
-    }
-    let global = &world.plan.model.global;
-    let mut name = "keepalived".to_owned();
-    if global.data_use_instance {
-        for part in [&global.instance, &global.net_namespace].into_iter().flatten() {
-            name.push('_');
-            name.push_str(&part.text);
-        }
-    }
-    let directory = std::env::var_os("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    directory.unwrap_or_else(|| "/tmp".into()).join(format!("{name}.{kind}"))
-}
-
-thread_local! {
-    static NUMBER: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Writes a whole file, readable by its owner only. The directory may be one where everybody can make names: nothing that
-/// is there is opened, and readers see the old file or the new one.
-fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
-    for _ in 0..16 {
-        let number = NUMBER.get();
-        NUMBER.set(number.wrapping_add(1));
-        let temporary = directory.join(format!(".{name}.{}.{number}", std::process::id()));
-        let open = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(&temporary);
-        let mut file = match open {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                last = error;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let result = file.write_all(content).and_then(|()| fs::rename(&temporary, path));
-        if result.is_err() {
-            // The failure is what matters.
-            let _ = fs::remove_file(&temporary);
-        }
-        return result;
-    }
-    Err(last)
 }
 
 /// An instant of the core as a date.
@@ -300,24 +243,6 @@ pub(crate) fn shown_rule(rule: &model::Rule) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    #[test]
-    fn links_in_the_way_are_replaced_not_followed() {
-        let directory = std::env::temp_dir().join(format!("evenkeel-dump-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let (victim, path) = (directory.join("victim"), directory.join("keepalived.data"));
-        fs::write(&victim, "precious").unwrap();
-        symlink(&victim, &path).unwrap();
-        write_file(&path, b"dump").unwrap();
-        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
-        assert_eq!(fs::read_to_string(&path).unwrap(), "dump");
-        let entry = fs::symlink_metadata(&path).unwrap();
-        assert!(entry.is_file());
-        assert_eq!(entry.permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 2, "no temporary file is left");
-        fs::remove_dir_all(&directory).unwrap();
-    }
 
     #[test]
     fn dates_are_keepaliveds() {

@@ -1,10 +1,10 @@
 //! What must be kept from passing: packets to addresses that are not accepted (`no_accept`), and multicast reports of
 //! virtual MACs' interfaces.
 
-use crate::log::Log;
 use keepalived_conf::model;
 use netlink::{Client, Family, Operation, Protocol};
 use netlink::{Firewall, Installed, OnLink};
+use notice::log::Log;
 use std::net::IpAddr;
 
 /// The program's nftables tables, made when they are first needed and removed at the end.

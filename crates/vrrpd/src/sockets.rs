@@ -1,9 +1,9 @@
 //! The sockets of the role: which are needed, and the sending of what has gathered.
 
 use crate::interfaces::Interfaces;
-use crate::log::Log;
 use crate::lower::Plan;
 use keepalived_conf::model;
+use notice::log::Log;
 use reactor::raw::{Family, Outbox, RawSocket, Target};
 use std::io;
 use std::net::IpAddr;

@@ -8,7 +8,7 @@ pub use file::{init_file, read_value, watch_files};
 pub use process::{ProcessWatch, watch_processes};
 pub use script::watch_script;
 
-use crate::mailbox::Mailbox;
+use notice::mailbox::Mailbox;
 use vrrp::TrackState;
 
 /// A report: which entry of the configuration's list, and how it is.

@@ -2,13 +2,13 @@
 
 use crate::firewall::Filter;
 use crate::interfaces::Interfaces;
-use crate::log::Log;
 use crate::lower::{Plan, PlannedVmac};
 use keepalived_conf::model;
 use netlink::address::{self, Address, AddressFlags};
 use netlink::link::{self, AddressGeneration, HardwareAddress, IpvlanMode, MacvlanMode, NewLink, Upper};
 use netlink::vmac::{Below, settings};
 use netlink::{Client, Family, Prefix};
+use notice::log::Log;
 use std::collections::HashMap;
 use std::fs;
 use vrrp::LinkId;

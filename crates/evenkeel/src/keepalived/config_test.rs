@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(Verdict::Bad.code());
         }
     };
-    let audit = vrrpd::security::audit(&reading.config);
+    let audit = notice::security::audit(&reading.config);
     // The files alone tell that scripts run without `enable_script_security`; the scripts, whether that does harm.
     let (violations, findings): (Vec<_>, Vec<_>) =
         audit.lines.iter().partition(|line| line.starts_with("SECURITY VIOLATION"));

@@ -79,19 +79,14 @@ impl Reading {
             config.global.net_namespace = Some(Name { text: name.clone(), place: None });
         }
         config.global.umask = arguments.umask.or(config.global.umask);
-        let mut lines = journal::lines(&sources, &report);
-        let mut verdict = verdict(&report);
+        let lines = journal::lines(&sources, &report);
+        let verdict = verdict(&report);
         // A file that is not there leaves nothing to run, whatever keepalived makes of that.
-        let mut refused = report.iter().any(|d| d.severity == Severity::Error || d.code == code::UNREADABLE);
-        if let Some(line) = unserved(arguments, &config) {
-            lines.push(line.to_owned());
-            verdict = verdict.max(Verdict::Bad);
-            refused = true;
-        }
+        let refused = report.iter().any(|d| d.severity == Severity::Error || d.code == code::UNREADABLE);
         Self { snapshot, config, lines, verdict, refused }
     }
 
-    /// Forgets what only the VRRP process needs.
+    /// Forgets what only the processes of the parts need.
     pub(super) fn forget(&mut self) {
         self.lines = Vec::new();
         let global = std::mem::take(&mut self.config.global);
@@ -104,14 +99,15 @@ impl Reading {
     }
 }
 
-/// Calls `f` on a thread of its own and keeps a copy of what it makes: threads have heaps of their own, and what is kept
-/// does not lie scattered among what reading a configuration needs for a moment.
-fn apart<T: Clone + Send>(f: impl FnOnce() -> T + Send) -> T {
-    let made = std::thread::scope(|scope| scope.spawn(f).join());
-    match made {
-        Ok(made) => made.clone(),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+/// Calls `f` and keeps a copy of what it makes that was made on a thread of its own: threads have heaps of their own, so
+/// what is kept does not lie scattered among what reading a configuration needs for a moment. It is not the other way
+/// around because the allocator gives back the whole of a heap that is free for the first thread alone.
+fn apart<T: Clone + Send + Sync>(f: impl FnOnce() -> T) -> T {
+    let made = f();
+    let copied = std::thread::scope(|scope| scope.spawn(|| made.clone()).join());
+    drop(made);
+    reactor::process::trim_heap();
+    copied.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn load_with(options: &Options, reader: &dyn Reader, interfaces: Option<&Interfaces>) -> Loaded {
@@ -119,26 +115,6 @@ fn load_with(options: &Options, reader: &dyn Reader, interfaces: Option<&Interfa
         Some(table) => load(options, reader, table),
         None => load(options, reader, &Unknown),
     }
-}
-
-/// What was asked for and no role serves yet.
-fn unserved(arguments: &Arguments, config: &Config) -> Option<&'static str> {
-    let roles = arguments.roles;
-    if roles.checkers {
-        Some("The option --check (health checkers) is known, not served yet")
-    } else if roles.all {
-        Some("The option --all (health checkers, BFD) is known, not served yet")
-    } else if !roles.vrrp && !config.virtual_servers.is_empty() {
-        Some("virtual_server (the director) is known, not served yet: start with -P to run VRRP alone")
-    } else {
-        None
-    }
-}
-
-/// What is said once when the file has a director's part and only VRRP runs.
-pub(super) fn left_alone(config: &Config) -> Option<String> {
-    let count = config.virtual_servers.len();
-    (count > 0).then(|| format!("{count} virtual server(s) configured, left alone: only VRRP runs"))
 }
 
 /// Moves this thread into a network namespace.

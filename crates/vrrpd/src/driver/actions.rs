@@ -2,10 +2,10 @@
 
 use super::{REMEMBERED, World};
 use crate::install::{Installer, Step};
-use crate::log::Level;
 use crate::lower::Plan;
 use crate::notify::Notifier;
 use crate::parent::{Farewell, Hold, Report};
+use notice::log::Level;
 use std::collections::HashMap;
 use vrrp::{Action, Announcement, GroupId, Notification, RouterId, Subject};
 
@@ -94,6 +94,8 @@ impl World {
         if reloaded {
             self.before = None;
         }
+        let state = self.sync.router().and_then(|router| self.router.state(router));
+        self.sync.follow(state, &self.log);
     }
 
     pub(super) fn finish_reload(&mut self, notifications: &mut Vec<(bool, Notification)>) {

@@ -2,12 +2,12 @@
 
 use super::{Input, World};
 use crate::install::{Installer, Step};
-use crate::log::Log;
 use crate::lower::TrackSource;
 use crate::presence::{Item, Presence};
 use crate::track::TrackReport;
 use ek_time::Duration;
 use netlink::{Change, Event, Monitor};
+use notice::log::Log;
 use reactor::boot_time;
 use std::cell::RefCell;
 use std::net::IpAddr;

@@ -1,10 +1,10 @@
 //! What is tracked: scripts, processes and files are watched, and what they report is handed to the core.
 
 use super::World;
-use crate::log::Log;
 use crate::lower::{Plan, TrackSource};
-use crate::script::Programs;
 use crate::track::{self, ProcessWatch, TrackReport};
+use notice::log::Log;
+use notice::script::Programs;
 use reactor::boot_time;
 use vrrp::track::Kind;
 use vrrp::{Router, TrackId, TrackState};

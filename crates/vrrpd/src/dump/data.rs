@@ -1,10 +1,10 @@
 //! `keepalived.data`: what is configured and how it is, in words.
 
 use super::{dated, shown_address, shown_route, shown_rule, wall_of};
-use crate::account::Accounts;
 use crate::driver::World;
 use crate::lower::TrackSource;
 use keepalived_conf::model;
+use notice::account::Accounts;
 use std::fmt::Write;
 use vrrp::{GroupId, RouterId, State, TrackState};
 
@@ -26,7 +26,7 @@ fn enabled(value: bool) -> &'static str {
 pub(super) fn render(world: &World) -> String {
     let mut out = String::new();
     let model = &world.plan.model;
-    global(&mut out, model);
+    out += &notice::dump::global_definitions(&model.global);
     line!(out, "------< VRRP Topology >------");
     for (number, instance) in (0_u32..).zip(&model.instances) {
         router(&mut out, world, RouterId(number), instance);
@@ -158,121 +158,6 @@ fn tracking<'a>(
             line!(out, "     {}, weight {}", instance.name.text, tracked.weight.value);
         }
     }
-}
-
-fn global(out: &mut String, model: &model::Config) {
-    let global = &model.global;
-    let name = |name: &Option<model::Name>, none: &str| {
-        name.as_ref().map_or(none.to_owned(), |name| name.text.clone())
-    };
-    line!(out, "------< Global definitions >------");
-    line!(out, " Network namespace = {}", name(&global.net_namespace, "(default)"));
-    if let Some(id) = &global.router_id {
-        line!(out, " Router ID = {id}");
-    }
-    let mail = &global.mail;
-    if let Some(server) = &mail.server {
-        line!(out, " Smtp server = {}", server.host.text);
-        line!(out, " Smtp server port = {}", server.port);
-    }
-    if let Some(helo) = &mail.helo_name {
-        line!(out, " Smtp HELO name = {helo}");
-    }
-    if mail.server.is_some() {
-        line!(out, " Smtp server connection timeout = {}", mail.connect_timeout.as_secs());
-    }
-    if let Some(sender) = &mail.sender {
-        line!(out, " Email notification from = {sender}");
-    }
-    if !mail.recipients.is_empty() {
-        line!(out, " Email notification to:");
-        for recipient in &mail.recipients {
-            line!(out, "   {}", recipient.text);
-        }
-    }
-    let unset = |value: Option<bool>| value.map_or("unset", |value| if value { "on" } else { "off" });
-    line!(out, " Default smtp_alert = {}", unset(mail.alert));
-    line!(out, " Default smtp_alert_vrrp = {}", unset(mail.alert_vrrp));
-    line!(out, " Default smtp_alert_checker = {}", unset(mail.alert_checker));
-    line!(out, " Checkers log all failures = {}", on(global.checker_log_all_failures));
-    let check = if global.reload.check { "Test" } else { "No test" };
-    line!(out, " {check} config before reload");
-    line!(out, " Dynamic interfaces = {}", on(global.dynamic_interfaces));
-    line!(out, " Default interface = {}", name(&global.default_interface, "eth0"));
-    line!(out, " Disable local IGMP = {}", if global.disable_local_igmp { "yes" } else { "no" });
-    line!(out, " LVS flush = {}", on(global.lvs_flush));
-    let flush = match global.lvs_flush_on_stop {
-        model::FlushOnStop::No => "disabled",
-        model::FlushOnStop::VirtualServers => "VS",
-        model::FlushOnStop::All => "full",
-    };
-    line!(out, " LVS flush on stop = {flush}");
-    for (what, fifo) in [("Global notify", &global.notify_fifo), ("VRRP notify", &global.vrrp_notify_fifo)] {
-        if let Some(path) = fifo.as_ref().and_then(|fifo| fifo.path.as_ref()) {
-            line!(out, " {what} fifo = {}", path.display());
-        }
-    }
-    let vrrp = &global.vrrp;
-    line!(out, " FIFO write vrrp states on reload = {}", on(global.fifo_write_states_on_reload));
-    line!(out, " VRRP notify priority changes = {}", on(vrrp.notify_priority_changes));
-    line!(out, " VRRP IPv4 mcast group = {}", vrrp.multicast_group4);
-    line!(out, " VRRP IPv6 mcast group = {}", vrrp.multicast_group6);
-    line!(out, " Gratuitous ARP delay = {}", vrrp.garp.master_delay.as_secs());
-    line!(out, " Gratuitous ARP repeat = {}", vrrp.garp.master_repeat);
-    line!(out, " Gratuitous ARP refresh timer = {}", vrrp.garp.master_refresh.as_secs());
-    line!(out, " Gratuitous ARP refresh repeat = {}", vrrp.garp.master_refresh_repeat);
-    line!(out, " Gratuitous ARP lower priority delay = {}", vrrp.garp.lower_prio_delay.as_secs());
-    line!(out, " Gratuitous ARP lower priority repeat = {}", vrrp.garp.lower_prio_repeat);
-    line!(out, " Num adverts before down = {}", vrrp.down_timer_adverts);
-    line!(out, " Gratuitous ARP for each secondary VMAC = {}s", vrrp.garp.extra_interval.as_secs());
-    line!(out, " Send advert after receive lower priority advert = {}", on(!vrrp.lower_priority_no_advert));
-    line!(
-        out,
-        " Send advert after receive higher priority advert = {}",
-        on(vrrp.higher_priority_send_advert)
-    );
-    line!(out, " Gratuitous ARP interval = {:.6}", vrrp.garp_interval.as_secs_f64());
-    line!(out, " Gratuitous NA interval = {:.6}", vrrp.gna_interval.as_secs_f64());
-    let version = if vrrp.version == model::Version::V3 { 3 } else { 2 };
-    line!(out, " VRRP default protocol version = {version}");
-    let counters = global.nftables.as_ref().is_some_and(|settings| settings.counters);
-    line!(out, " nftables {} counters", if counters { "with" } else { "without" });
-    line!(out, " VRRP check unicast_src = {}", on(vrrp.check_unicast_source));
-    line!(out, " VRRP skip check advert addresses = {}", on(vrrp.skip_check_advert_addresses));
-    line!(out, " VRRP strict mode = {}", on(vrrp.strict));
-    line!(out, " Max auto priority = {}", global.max_auto_priority);
-    line!(out, " Min auto priority delay = {} usecs", global.min_auto_priority_delay.as_micros());
-    for (who, process) in
-        [("VRRP", &global.vrrp_process), ("Checker", &global.checker_process), ("BFD", &global.bfd_process)]
-    {
-        line!(out, " {who} process priority = {}", process.nice.unwrap_or(0));
-        line!(out, " {who} don't swap = {}", on(process.no_swap));
-        line!(out, " {who} realtime priority = {}", process.realtime.unwrap_or(0));
-        let limit = process.realtime_limit.map_or(10_000, |limit| limit.as_micros());
-        line!(out, " {who} realtime limit = {limit}");
-    }
-    // None of them is served.
-    for what in ["SNMP vrrp", "SNMP checker", "SNMP RFCv2", "SNMP RFCv3", "SNMP traps", "DBus"] {
-        line!(out, " {what} disabled");
-    }
-    line!(out, " Script security {}", enabled(global.script_security));
-    if let Some(user) = Accounts::new(global).default_user() {
-        line!(out, " Default script uid:gid {}:{}", user.uid, user.gid);
-    }
-    for (what, buffer) in [
-        ("vrrp_netlink_cmd", global.vrrp_netlink_command),
-        ("vrrp_netlink_monitor", global.vrrp_netlink_monitor),
-        ("process_monitor", global.process_monitor),
-        ("lvs_netlink_cmd", global.lvs_netlink_command),
-        ("lvs_netlink_monitor", global.lvs_netlink_monitor),
-    ] {
-        line!(out, " {what}_rcv_bufs = {}", buffer.bytes.unwrap_or(0));
-        line!(out, " {what}_rcv_bufs_force = {}", u8::from(buffer.force));
-    }
-    line!(out, " rs_init_notifies = {}", u8::from(global.rs_init_notifies));
-    line!(out, " no_checker_emails = {}", u8::from(mail.no_checker_emails));
-    line!(out, " rx_bufs_multiples = {}", vrrp.receive_buffers_multiplier);
-    line!(out, " umask = 0{:o}", global.umask.unwrap_or(0o177));
 }
 
 fn router(out: &mut String, world: &World, router: RouterId, instance: &model::Instance) {

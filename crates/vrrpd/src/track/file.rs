@@ -1,8 +1,8 @@
 //! `track_file`: a number in a file.
 
 use super::{Reports, TrackReport};
-use crate::log::Log;
 use keepalived_conf::model::TrackFile;
+use notice::log::Log;
 use reactor::inotify::{Change, Inotify, Watch};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -167,7 +167,7 @@ mod tests {
         let path = directory.join("value");
         let name = keepalived_conf::model::Name { text: "f".to_owned(), place: None };
         let file = TrackFile { name, path: path.clone(), ..TrackFile::default() };
-        let log = Rc::new(Log::new(crate::log::LogOptions { facility: None, ..Default::default() }));
+        let log = Rc::new(Log::new(notice::log::LogOptions { facility: None, ..Default::default() }));
         fs::write(&path, "3\n").unwrap();
         let got = reactor::run(reactor::Settings::default(), async {
             let reports = Reports::default();

@@ -1,10 +1,10 @@
 //! `vrrp_track_process`: how many processes of a kind run.
 
 use super::{Reports, TrackReport};
-use crate::log::Log;
 use ek_time::Instant;
 use keepalived_conf::model::{ParameterMatch, TrackProcess};
 use netlink::{ProcessEvent, ProcessEvents, ProcessInterests};
+use notice::log::Log;
 use reactor::{now, sleep_until, timeout_at};
 use std::collections::HashMap;
 use std::fs;

@@ -1,9 +1,9 @@
 //! `vrrp_script`: a program run again and again, whose exit status counts.
 
 use super::{Reports, TrackReport};
-use crate::log::Log;
-use crate::script::{Outcome, Program};
 use keepalived_conf::model::TrackScript;
+use notice::log::Log;
+use notice::script::{Outcome, Program};
 use reactor::{now, sleep_until};
 use std::cell::Cell;
 use std::rc::Rc;
