@@ -303,20 +303,20 @@ const PATTERNS: &[&[u8]] = &[
     b"\\Q(.*\\E(?#x)\\R\\h\\v?\0\x00\0(.*\r\n\t",
     b"(?:a|ab)(?>c|bcd)(?=d*)\\K.\0\x10\0abcdd",
     b"\\p{L}+[\\p{Lu}\\w]\0\x20\0\xc3\xa9t\xc3\x89",
-    b"(?<=\\d{3})(?<!999)x$\0\x08\0123x\n999x\n",
+    b"(?<=\\d{3})(?<!999)x$\0\x08\x00123x\n999x\n",
     b"[]|[^]\0\x40\0x",
     b"(a)?(?(1)b|c){2,}+\0\x80\0ab\nc",
 ];
 
 const MAIL: &[&[u8]] = &[
-    b"220 me ESMTP\r\n\0250 hi\r\n\0221 bye\r\n",
-    b"220-one\r\n220 two\r\n\0250-a\r\n250 b\r\n\0.\n",
-    b"2\0202 x\n",
+    b"220 me ESMTP\r\n\x00250 hi\r\n\x00221 bye\r\n",
+    b"220-one\r\n220 two\r\n\x00250-a\r\n250 b\r\n\0.\n",
+    b"2\x00202 x\n",
     b"554 no\r\n",
     b"220 a\r\n250 b\r\n221 c\r\n",
-    b"220\n\0250\n\0\n",
-    b"220 a\r\n\0500 what\r\n",
-    b"22\00 split\r\n\02\050 split\r\n\0x\n",
+    b"220\n\x00250\n\0\n",
+    b"220 a\r\n\x00500 what\r\n",
+    b"22\x000 split\r\n\x002\x0050 split\r\n\0x\n",
     b"\r\n",
     b"220-\r\n220-\r\n221 \r\n",
 ];
