@@ -16,7 +16,8 @@ mod mail;
 mod plan;
 mod script;
 mod stream;
-
+#[cfg(test)]
+mod tests;
 mod web;
 
 use crate::plan::{CheckerId, CheckerPlan};
@@ -25,13 +26,10 @@ use keepalived_conf::model;
 use notice::log::Log;
 use notice::mailbox::Mailbox;
 use std::rc::Rc;
-<<<<<<< HEAD
 
 pub use check::checker::Weight;
 pub use engine::Counters;
 pub use plan::tls_client;
-=======
->>>>>>> role
 
 /// What a checker found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +125,14 @@ impl Drop for Prober {
 
 impl From<Verdict> for director::Verdict {
     fn from(verdict: Verdict) -> Self {
-        Self::new(verdict.up, verdict.reason, "")
+        let weight = verdict.weight.and_then(|weight| match weight {
+            WeightChange::Script(Weight::Configured) => Some(director::Weight::Configured),
+            WeightChange::Script(Weight::Absolute(weight)) => Some(director::Weight::Exactly(weight.into())),
+            // The server goes down; what its weight was does not matter until a script says another.
+            WeightChange::Script(Weight::Forgotten) => None,
+            WeightChange::Sum(sum) => Some(director::Weight::Plus(sum.into())),
+        });
+        let mail = verdict.mail.unwrap_or_default();
+        Self { weight, ..Self::new(verdict.up, verdict.reason, mail) }
     }
 }

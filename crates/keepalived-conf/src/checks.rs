@@ -5,6 +5,7 @@ mod instance;
 mod scripts;
 mod servers;
 mod virtual_routers;
+mod weights;
 
 use crate::load::Options;
 use crate::lower::Draft;

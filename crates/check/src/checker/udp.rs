@@ -9,7 +9,7 @@ pub struct UdpPattern {
     pub payload: Option<Vec<u8>>,
     /// `require_reply`.
     pub require_reply: bool,
-    /// What the reply must begin with: of each byte its value, and which bits do not matter.
+    /// What the reply must begin with: of each byte its value, and which of its bits count.
     pub reply: Vec<(u8, u8)>,
     /// `min_reply_length`; looked at only where `reply` says something.
     pub min_length: u16,
@@ -30,7 +30,7 @@ impl UdpPattern {
     pub fn judge(&self, reply: &[u8]) -> Result<(), Failure> {
         let fits = (usize::from(self.min_length)..=usize::from(self.max_length)).contains(&reply.len());
         // A reply that is shorter than the pattern is compared as far as it goes.
-        let same = reply.iter().zip(&self.reply).all(|(byte, (value, any))| (byte ^ value) & !any == 0);
+        let same = reply.iter().zip(&self.reply).all(|(byte, (value, bits))| (byte ^ value) & bits == 0);
         if !self.require_reply || self.reply.is_empty() || (fits && same) {
             Ok(())
         } else {

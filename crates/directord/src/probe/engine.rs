@@ -92,6 +92,10 @@ struct Entry {
     due: Instant,
 }
 
+/// Bytes of a checker that waits.
+#[cfg(test)]
+pub(super) const ENTRY: usize = size_of::<Option<Entry>>();
+
 pub(super) struct Engine {
     context: RefCell<Rc<Context>>,
     /// By number.
