@@ -362,9 +362,13 @@ impl Engine {
             return Poll::Ready(());
         }
         self.waker.set(Some(cx.waker().clone()));
-        let next = match self.blocked.get() {
-            true => Some(self.rest_until.get()).filter(|until| *until > now()),
-            false => self.heap.borrow().peek().map(|Reverse((due, _))| *due),
+        let next = if !self.blocked.get() {
+            self.heap.borrow().peek().map(|Reverse((due, _))| *due)
+        } else if self.running.get() < self.limit.get() {
+            Some(self.rest_until.get())
+        } else {
+            // The end of an attempt wakes it.
+            None
         };
         self.timer.set(next);
         self.timer.poll_expired(cx)
