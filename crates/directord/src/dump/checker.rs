@@ -23,7 +23,8 @@ pub(super) fn put(out: &mut String, world: &World, plan: &CheckerPlan) {
         if checker.retry > 0 {
             line!(out, "   Delay before retry = {} us", checker.delay_before_retry.as_micros());
             // One failure is enough for a checker that has not run yet.
-            let tried = if status.has_run { 0 } else { checker.retry };
+            let smtp = matches!(checker.kind, model::CheckerKind::Smtp { .. });
+            let tried = if status.has_run || smtp { 0 } else { checker.retry };
             line!(out, "   Retries iterations = {tried}");
         }
         let default = match &checker.kind {
@@ -37,7 +38,10 @@ pub(super) fn put(out: &mut String, world: &World, plan: &CheckerPlan) {
     if let Some(connection) = &checker.connection {
         put_connection(out, connection);
     }
-    put_kind(out, &checker.kind);
+    let inherited = world.plan.real_server(status.server);
+    let inherited = inherited
+        .and_then(|(service, server)| server.virtual_host.as_ref().or(service.virtual_host.as_ref()));
+    put_kind(out, &checker.kind, inherited.map(String::as_str));
 }
 
 fn put_connection(out: &mut String, connection: &model::Connection) {
@@ -60,13 +64,13 @@ fn put_connection(out: &mut String, connection: &model::Connection) {
     line!(out, "     Timeout = {}", seconds(connection.timeout));
 }
 
-fn put_kind(out: &mut String, kind: &model::CheckerKind) {
+fn put_kind(out: &mut String, kind: &model::CheckerKind, inherited: Option<&str>) {
     let method = crate::lower::kind_name(kind);
     match kind {
         model::CheckerKind::Tcp | model::CheckerKind::Ping => {
             line!(out, "   Keepalive method = {method}");
         }
-        model::CheckerKind::Http(http) => put_http(out, method, http),
+        model::CheckerKind::Http(http) => put_http(out, method, http, inherited),
         model::CheckerKind::Smtp { helo_name } => {
             line!(out, "   Keepalive method = {method}");
             line!(out, "   helo = {}", helo_name.as_deref().unwrap_or("(null)"));
@@ -124,7 +128,7 @@ fn put_kind(out: &mut String, kind: &model::CheckerKind) {
     }
 }
 
-fn put_http(out: &mut String, method: &str, http: &model::HttpCheck) {
+fn put_http(out: &mut String, method: &str, http: &model::HttpCheck, inherited: Option<&str>) {
     let protocol = match http.protocol {
         model::HttpProtocol::V1_0 => "1.0",
         model::HttpProtocol::V1_0Close => "1.0C",
@@ -132,7 +136,7 @@ fn put_http(out: &mut String, method: &str, http: &model::HttpCheck) {
     };
     let set = |value: bool| if value { "set" } else { "unset" };
     line!(out, "   Keepalive method = {method}, http protocol {protocol}");
-    if let Some(host) = &http.virtual_host {
+    if let Some(host) = http.virtual_host.as_deref().filter(|host| Some(*host) != inherited) {
         line!(out, "   Virtualhost = {host}");
     }
     line!(out, "   Enable SNI {}", set(http.sni));
