@@ -31,13 +31,15 @@ pub enum Weight {
     Exactly(u32),
     /// The configured one and this (`FILE_CHECK`). What several checkers add is summed.
     Plus(i64),
+    /// The configured one, without a word and without a change of the table: the server goes down.
+    Forgotten,
 }
 
 impl Weight {
     /// What is added to a configured weight.
     pub(crate) fn plus(self, configured: i64) -> i64 {
         match self {
-            Self::Configured => 0,
+            Self::Configured | Self::Forgotten => 0,
             Self::Exactly(weight) => i64::from(weight) - configured,
             Self::Plus(plus) => plus,
         }

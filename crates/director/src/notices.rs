@@ -71,7 +71,8 @@ impl Director {
     /// Mails what a checker found, when it is not what it found before.
     pub(crate) fn mail_check(&mut self, server: usize, was_alive: bool, verdict: &Verdict) {
         let alive = self.reals[server].alive;
-        if was_alive == alive && self.config.settings.no_checker_mail {
+        let unwanted = was_alive == alive && self.config.settings.no_checker_mail;
+        if unwanted || verdict.mail.is_empty() {
             return;
         }
         self.mail_server(server, verdict.mail.to_string());

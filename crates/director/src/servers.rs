@@ -126,6 +126,10 @@ impl Director {
         let before = std::mem::replace(&mut self.probes[at].plus, plus);
         if plus != before {
             let new = self.reals[server].weight.saturating_add(plus.saturating_sub(before));
+            if weight == Weight::Forgotten {
+                self.reals[server].weight = new;
+                return;
+            }
             if self.set_weight(server, new, cause) {
                 let service = self.reals[server].service;
                 self.update_quorum(now, service, false, cause);

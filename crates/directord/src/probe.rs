@@ -125,14 +125,12 @@ impl Drop for Prober {
 
 impl From<Verdict> for director::Verdict {
     fn from(verdict: Verdict) -> Self {
-        let weight = verdict.weight.and_then(|weight| match weight {
-            WeightChange::Script(Weight::Configured) => Some(director::Weight::Configured),
-            WeightChange::Script(Weight::Absolute(weight)) => Some(director::Weight::Exactly(weight.into())),
-            // The server goes down; what its weight was does not matter until a script says another.
-            WeightChange::Script(Weight::Forgotten) => None,
-            WeightChange::Sum(sum) => Some(director::Weight::Plus(sum.into())),
+        let weight = verdict.weight.map(|weight| match weight {
+            WeightChange::Script(Weight::Configured) => director::Weight::Configured,
+            WeightChange::Script(Weight::Absolute(weight)) => director::Weight::Exactly(weight.into()),
+            WeightChange::Script(Weight::Forgotten) => director::Weight::Forgotten,
+            WeightChange::Sum(sum) => director::Weight::Plus(sum.into()),
         });
-        let mail = verdict.mail.unwrap_or_default();
-        Self { weight, ..Self::new(verdict.up, verdict.reason, mail) }
+        Self { weight, ..Self::new(verdict.up, verdict.reason, verdict.mail.unwrap_or_default()) }
     }
 }

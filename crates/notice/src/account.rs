@@ -2,6 +2,7 @@
 
 use keepalived_conf::model;
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+use std::cell::OnceCell;
 use std::ffi::CString;
 
 /// A user with its groups, by number.
@@ -18,7 +19,9 @@ pub struct RunAs {
 /// The accounts of a configuration, looked up.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    default: Option<RunAs>,
+    script_user: Option<model::Account>,
+    /// Looked up when it is first asked for: most configurations run nothing, and what looks users up may be large.
+    default: OnceCell<Option<RunAs>>,
     supplementary: bool,
     security: bool,
 }
@@ -27,38 +30,38 @@ pub struct Accounts {
 pub const DEFAULT_USER: &str = "keepalived_script";
 
 impl Accounts {
-    /// Looks the default account up: `script_user`, else `keepalived_script`, else whom this process runs as; the last
-    /// not with `enable_script_security`, with which a script without an account does not run.
+    /// Those of a configuration. The default account is `script_user`, else `keepalived_script`, else whom this process
+    /// runs as; the last not with `enable_script_security`, with which a script without an account does not run.
     pub fn new(global: &model::Global) -> Self {
-        let mut accounts = Self {
-            default: None,
+        Self {
+            script_user: global.script_user.clone(),
+            default: OnceCell::new(),
             supplementary: global.supplementary_groups,
             security: global.script_security,
-        };
-        accounts.default = match &global.script_user {
-            Some(account) => accounts.look_up(account),
-            None => accounts.user(DEFAULT_USER, None).or_else(|| {
+        }
+    }
+
+    /// Whom scripts run as that do not say.
+    pub fn default_user(&self) -> Option<&RunAs> {
+        let default = self.default.get_or_init(|| match &self.script_user {
+            Some(account) => self.look_up(account),
+            None => self.user(DEFAULT_USER, None).or_else(|| {
                 let own = || RunAs {
                     uid: Uid::effective().as_raw(),
                     gid: Gid::effective().as_raw(),
                     groups: vec![Gid::effective().as_raw()],
                 };
-                (!accounts.security).then(own)
+                (!self.security).then(own)
             }),
-        };
-        accounts
-    }
-
-    /// Whom scripts run as that do not say.
-    pub fn default_user(&self) -> Option<&RunAs> {
-        self.default.as_ref()
+        });
+        default.as_ref()
     }
 
     /// Whom a script runs as; `None`: there is no such user or group, so it must not run.
     pub fn of(&self, script: &model::Script) -> Option<RunAs> {
         match &script.account {
             Some(account) => self.look_up(account),
-            None => self.default.clone(),
+            None => self.default_user().cloned(),
         }
     }
 

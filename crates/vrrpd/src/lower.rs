@@ -144,7 +144,7 @@ impl Plan {
         for address in &model.static_addresses {
             links.of(address.interface.as_ref().map_or(default, |name| name.text.as_str()));
         }
-        for name in crate::presence::tracked_interfaces(&model, Option::is_some) {
+        for name in crate::presence::tracked_interfaces(&model, |group| group.is_some()) {
             links.of(name);
         }
         let mut tracks = Vec::new();
@@ -485,10 +485,10 @@ fn plan_router(model: &model::Config, instance: &model::Instance, links: &mut Li
                 // "dev" names the interface below the virtual MAC explicitly.
                 return below;
             }
-            let wants_own = address
-                .use_vmac
-                .clone()
-                .or_else(|| (instance.vmac_addr && Some(below) != base).then(model::AddressVmac::default));
+            let wants_own =
+                address.use_vmac.as_deref().cloned().or_else(|| {
+                    (instance.vmac_addr && Some(below) != base).then(model::AddressVmac::default)
+                });
             match wants_own {
                 None => below,
                 Some(vmac) => {

@@ -15,7 +15,7 @@ use vrrp::{Notification, State, Subject};
 const STOP_LIMIT: Duration = Duration::from_secs(1);
 
 /// What is done for one instance or group.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Receivers {
     master: Option<Program>,
     backup: Option<Program>,
@@ -38,20 +38,21 @@ pub struct Notifier {
     fifos: Vec<Fifo>,
     mailer: Option<Mailer>,
     no_faults: bool,
-    instances: Vec<Receivers>,
-    groups: Vec<Receivers>,
+    /// `None` where nothing is configured, as of most routers on hosts that have very many.
+    instances: Vec<Option<Box<Receivers>>>,
+    groups: Vec<Option<Box<Receivers>>>,
     /// Scripts started at the stop, which are waited for.
     stopping: RefCell<Vec<reactor::Task<()>>>,
 }
 
 impl Receivers {
-    fn new(notify: &model::Notify, smtp_alert: bool, programs: &Programs<'_>) -> Self {
-        let prepare = |script: &Option<model::Script>| {
+    fn new(notify: &model::Notify, smtp_alert: bool, programs: &Programs<'_>) -> Option<Box<Self>> {
+        let prepare = |script: &Option<Box<model::Script>>| {
             let script = script.as_ref()?;
             let shown = script.command.first().map_or("", String::as_str);
             programs.prepare(script, &format!("notify script {shown}"))
         };
-        Self {
+        let this = Self {
             master: prepare(&notify.master),
             backup: prepare(&notify.backup),
             fault: prepare(&notify.fault),
@@ -62,7 +63,8 @@ impl Receivers {
             send_deleted: notify.send_deleted,
             smtp_alert,
             mailed: None,
-        }
+        };
+        (this != Self::default()).then(|| Box::new(this))
     }
 }
 
@@ -160,8 +162,7 @@ impl Notifier {
                 self.mail(plan, *subject, "STOP", "Stopping");
             }
             Notification::Gone { subject, priority, deleted: true, .. } => {
-                let Some(to) = self.receivers(*subject) else { return };
-                if to.send_deleted {
+                if self.receivers(*subject).is_some_and(|to| to.send_deleted) {
                     self.changed(plan, *subject, "DELETED", *priority, |to| to.deleted.clone(), false);
                 } else {
                     self.changed(plan, *subject, "FAULT", *priority, |to| to.fault.clone(), false);
@@ -193,10 +194,11 @@ impl Notifier {
     }
 
     fn receivers(&mut self, subject: Subject) -> Option<&mut Receivers> {
-        match subject {
+        let place = match subject {
             Subject::Router(router) => self.instances.get_mut(router.index()),
             Subject::Group(group) => self.groups.get_mut(group.index()),
-        }
+        };
+        place?.as_deref_mut()
     }
 
     /// The script of the state, the general one, the FIFOs.
@@ -209,8 +211,8 @@ impl Notifier {
         script: impl Fn(&Receivers) -> Option<Program>,
         stop: bool,
     ) {
-        let Some(to) = self.receivers(subject) else { return };
-        let (own, any) = (script(to), to.any.clone());
+        let to = self.receivers(subject);
+        let (own, any) = to.map_or((None, None), |to| (script(to), to.any.clone()));
         if let Some(own) = own {
             self.run(&own, &[], stop);
         }
@@ -299,6 +301,7 @@ impl Notifier {
     /// A script of an instance, as dumps show it.
     pub fn shown(&self, router: vrrp::RouterId) -> Option<ShownScripts> {
         let to = self.instances.get(router.index())?;
+        let Some(to) = to else { return Some(ShownScripts::default()) };
         let shown = |program: &Option<Program>| {
             program.as_ref().map(|program| (program.shown(), program.user().uid, program.user().gid))
         };

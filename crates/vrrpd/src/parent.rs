@@ -6,6 +6,7 @@
 
 use netlink::{Client, Operation, Protocol};
 use reactor::raw::{Family, Outbox, RawSocket, Target};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -202,7 +203,8 @@ impl<'a> Reader<'a> {
 #[derive(Debug, Default)]
 pub struct StandIn {
     buffer: Vec<u8>,
-    holds: Vec<Hold>,
+    /// By their numbers, as they came: most are never looked at again.
+    holds: BTreeMap<u32, Box<[u8]>>,
     readies: u64,
 }
 
@@ -225,10 +227,11 @@ impl StandIn {
                 None => {}
                 Some(Report::Ready) => self.readies += 1,
                 Some(Report::Holds(hold)) => {
-                    self.holds.retain(|old| old.router != hold.router);
-                    self.holds.push(hold);
+                    let mut body = Vec::new();
+                    hold.encode(&mut body);
+                    self.holds.insert(hold.router, body.into_boxed_slice());
                 }
-                Some(Report::Releases(router)) => self.holds.retain(|old| old.router != router),
+                Some(Report::Releases(router)) => drop(self.holds.remove(&router)),
                 Some(Report::Ending) => self.holds.clear(),
             }
         }
@@ -249,16 +252,11 @@ impl StandIn {
     /// Gives back room for more than there is.
     pub fn shrink(&mut self) {
         self.buffer.shrink_to_fit();
-        self.holds.shrink_to_fit();
-        for hold in &mut self.holds {
-            hold.farewells.shrink_to_fit();
-            hold.undo.shrink_to_fit();
-        }
     }
 
-    /// What the process holds.
-    pub fn holds(&self) -> &[Hold] {
-        &self.holds
+    /// What the process holds, in the order of their numbers.
+    pub fn holds(&self) -> Vec<Hold> {
+        self.holds.values().filter_map(|body| Hold::decode(&mut Reader(body))).collect()
     }
 
     /// Sends the advertisements of priority 0 for everything that is held, in one go per family. The requests that take
@@ -267,9 +265,10 @@ impl StandIn {
     /// Returns what went wrong, packet by packet; the others were sent all the same.
     pub fn say_farewell(&self) -> Vec<io::Error> {
         let mut errors = Vec::new();
+        let holds = self.holds();
         for family in [Family::V4, Family::V6] {
             let mut outbox = Outbox::new();
-            for farewell in self.holds.iter().flat_map(|hold| &hold.farewells) {
+            for farewell in holds.iter().flat_map(|hold| &hold.farewells) {
                 if farewell.destination.is_ipv4() != (family == Family::V4) {
                     continue;
                 }
@@ -300,7 +299,8 @@ impl StandIn {
             Ok(client) => client,
             Err(error) => return vec![error],
         };
-        let requests = self.holds.iter().flat_map(|hold| &hold.undo);
+        let holds = self.holds();
+        let requests = holds.iter().flat_map(|hold| &hold.undo);
         let operations = requests.filter_map(|request| Operation::decode(request)).collect();
         let results = client.run_all(operations).into_iter().filter_map(Result::err);
         results.filter(|error| !error.is_missing()).collect()

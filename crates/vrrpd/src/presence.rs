@@ -155,7 +155,7 @@ impl Presence {
     /// Whether all that a track group names is there, and the interfaces are up.
     pub fn track_group(&self, installer: &Installer<'_>, group: &str) -> TrackState {
         let model = &installer.plan.model;
-        let named = |name: &Option<model::Name>| name.as_ref().is_some_and(|name| name.text == group);
+        let named = |name: Option<&model::Name>| name.is_some_and(|name| name.text == group);
         let up = |name: &str| {
             let interface =
                 installer.interfaces.by_name(name).and_then(|link| installer.interfaces.get(link));
@@ -165,16 +165,19 @@ impl Presence {
             return TrackState::Down;
         }
         let addresses =
-            model.static_addresses.iter().filter(|address| named(&address.track_group)).all(|address| {
-                let link = installer.index(static_interface(model, address));
-                self.addresses.contains(&(link, address.prefix.address))
-            });
+            model.static_addresses.iter().filter(|address| named(address.track_group.as_deref())).all(
+                |address| {
+                    let link = installer.index(static_interface(model, address));
+                    self.addresses.contains(&(link, address.prefix.address))
+                },
+            );
         let routes = model.static_routes.iter().enumerate();
-        let mut routes =
-            routes.filter(|(_, route)| named(&route.track_group)).map(|(at, _)| Item::StaticRoute(at));
+        let mut routes = routes
+            .filter(|(_, route)| named(route.track_group.as_ref()))
+            .map(|(at, _)| Item::StaticRoute(at));
         let rules = model.static_rules.iter().enumerate();
         let mut rules =
-            rules.filter(|(_, rule)| named(&rule.track_group)).map(|(at, _)| Item::StaticRule(at));
+            rules.filter(|(_, rule)| named(rule.track_group.as_ref())).map(|(at, _)| Item::StaticRule(at));
         let there = |item: Item| self.items.contains(&item);
         if addresses && routes.all(there) && rules.all(there) { TrackState::Up } else { TrackState::Down }
     }
@@ -190,14 +193,14 @@ impl Presence {
 }
 
 /// The interfaces of static addresses, routes and rules whose track group is wanted.
-pub fn tracked_interfaces(model: &model::Config, wanted: impl Fn(&Option<model::Name>) -> bool) -> Vec<&str> {
-    let addresses = model.static_addresses.iter().filter(|address| wanted(&address.track_group));
+pub fn tracked_interfaces(model: &model::Config, wanted: impl Fn(Option<&model::Name>) -> bool) -> Vec<&str> {
+    let addresses = model.static_addresses.iter().filter(|address| wanted(address.track_group.as_deref()));
     let addresses = addresses.map(|address| static_interface(model, address));
-    let routes = model.static_routes.iter().filter(|route| wanted(&route.track_group));
+    let routes = model.static_routes.iter().filter(|route| wanted(route.track_group.as_ref()));
     let routes = routes
         .flat_map(|route| route.hops.iter().chain([&route.hop]))
         .filter_map(|hop| hop.interface.as_ref());
-    let rules = model.static_rules.iter().filter(|rule| wanted(&rule.track_group));
+    let rules = model.static_rules.iter().filter(|rule| wanted(rule.track_group.as_ref()));
     let rules = rules.filter_map(|rule| rule.input_interface.as_ref());
     addresses.chain(routes.chain(rules).map(|name| name.text.as_str())).collect()
 }

@@ -99,14 +99,15 @@ impl Reading {
     }
 }
 
-/// Calls `f` on a thread of its own and keeps a copy of what it makes: threads have heaps of their own, and what is kept
-/// does not lie scattered among what reading a configuration needs for a moment.
-fn apart<T: Clone + Send>(f: impl FnOnce() -> T + Send) -> T {
-    let made = std::thread::scope(|scope| scope.spawn(f).join());
-    match made {
-        Ok(made) => made.clone(),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+/// Calls `f` and keeps a copy of what it makes that was made on a thread of its own: threads have heaps of their own, so
+/// what is kept does not lie scattered among what reading a configuration needs for a moment. It is not the other way
+/// around because the allocator gives back the whole of a heap that is free for the first thread alone.
+fn apart<T: Clone + Send + Sync>(f: impl FnOnce() -> T) -> T {
+    let made = f();
+    let copied = std::thread::scope(|scope| scope.spawn(|| made.clone()).join());
+    drop(made);
+    reactor::process::trim_heap();
+    copied.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn load_with(options: &Options, reader: &dyn Reader, interfaces: Option<&Interfaces>) -> Loaded {

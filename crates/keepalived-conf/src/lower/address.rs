@@ -41,7 +41,7 @@ impl Lower<'_> {
                         let message = format!("track_group {} is a duplicate", value.text);
                         self.say(code::REPEATED, value.span, message);
                     } else if self.track_groups.contains(&value.text) {
-                        address.track_group = Some(name_of(value));
+                        address.track_group = Some(Box::new(name_of(value)));
                     } else {
                         let message = format!("track_group {} not found", value.text);
                         self.say(code::UNDEFINED, value.span, message);
@@ -120,7 +120,7 @@ impl Lower<'_> {
                 format!("WARNING - interface {} for ip address {} doesn't exist", value.text, first.text);
             self.no_interface(value.span, message);
         }
-        address.interface = Some(name_of(value));
+        address.interface = Some(Box::new(name_of(value)));
     }
 
     fn address_scope(&mut self, first: &Word, value: &Word, address: &mut Address) {
@@ -274,7 +274,7 @@ impl Lower<'_> {
                     }
                     *index += 1;
                 }
-                address.use_vmac = Some(vmac);
+                address.use_vmac = Some(Box::new(vmac));
             }
             _ => return false,
         }

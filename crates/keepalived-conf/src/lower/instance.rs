@@ -86,6 +86,7 @@ impl Lower<'_> {
                 }
             }
             "interface" => self.instance_interface(line, draft),
+            "lvs_sync_daemon_interface" => self.lvs_sync_interface(line, draft, all),
             "vrf" => self.instance_vrf(line, draft),
             "virtual_router_id" => {
                 let Some(word) = self.word(line, 1) else { return };
@@ -232,7 +233,7 @@ impl Lower<'_> {
             let message = format!("({label}) WARNING - VRF interface {} doesn't exist", word.text);
             self.no_interface(word.span, message);
         }
-        draft.instance.vrf = Some(name_of(word));
+        draft.instance.vrf = Some(Box::new(name_of(word)));
     }
 
     fn authentication(&mut self, node: &Node, label: &str, draft: &mut InstanceDraft) {

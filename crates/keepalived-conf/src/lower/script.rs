@@ -116,7 +116,7 @@ impl Lower<'_> {
                 }
                 notify.send_deleted = true;
                 if line.words.len() > 1 {
-                    notify.deleted = self.script(line, "notify");
+                    notify.deleted = self.script(line, "notify").map(Box::new);
                 }
                 return true;
             }
@@ -129,7 +129,7 @@ impl Lower<'_> {
             self.say(code::REPEATED, line.span, message);
             return true;
         }
-        *slot = self.script(line, "notify");
+        *slot = self.script(line, "notify").map(Box::new);
         true
     }
 

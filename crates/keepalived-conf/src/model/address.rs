@@ -63,9 +63,9 @@ pub struct Address {
     /// Whether the mask was written.
     pub mask_written: bool,
     /// `dev`; `None`: the instance's interface (or its VMAC), for static addresses `default_interface`.
-    pub interface: Option<Name>,
+    pub interface: Option<Box<Name>>,
     /// `use_vmac` on the address: a VMAC of its own on `interface`.
-    pub use_vmac: Option<AddressVmac>,
+    pub use_vmac: Option<Box<AddressVmac>>,
     /// `peer`.
     pub peer: Option<Prefix>,
     /// `brd`; IPv4 only.
@@ -81,7 +81,7 @@ pub struct Address {
     /// `no_track`: its loss changes nothing. Virtual addresses only.
     pub no_track: bool,
     /// `track_group`: the instances of this group fail when it is lost. Static addresses only.
-    pub track_group: Option<Name>,
+    pub track_group: Option<Box<Name>>,
     /// Where.
     pub place: Place,
 }

@@ -120,7 +120,7 @@ pub struct Instance {
     /// `interface`; `None` only with unicast peers.
     pub interface: Option<Name>,
     /// `vrf`; with unicast and no interface.
-    pub vrf: Option<Name>,
+    pub vrf: Option<Box<Name>>,
     /// IPv4 or IPv6, from the addresses.
     pub family: Family,
     /// `virtual_router_id`, 1–255.
@@ -153,13 +153,13 @@ pub struct Instance {
     /// `timer_expired_backup`.
     pub timer_expired_backup: bool,
     /// `use_vmac`.
-    pub vmac: Option<Vmac>,
+    pub vmac: Option<Box<Vmac>>,
     /// `use_vmac_addr`: VMACs for addresses on other interfaces.
     pub vmac_addr: bool,
     /// `vmac_xmit_base`: advertisements leave by the interface below the VMAC.
     pub vmac_xmit_base: bool,
     /// `use_ipvlan`.
-    pub ipvlan: Option<Ipvlan>,
+    pub ipvlan: Option<Box<Ipvlan>>,
     /// `unicast_peer`. Not empty: unicast.
     pub unicast_peers: Vec<UnicastPeer>,
     /// `unicast_fault_no_peer`: without peers, FAULT and not multicast.
@@ -207,7 +207,7 @@ pub struct Instance {
     /// Scripts and mails.
     pub notify: Notify,
     /// `lvs_sync_daemon_interface`; old form.
-    pub lvs_sync_interface: Option<Name>,
+    pub lvs_sync_interface: Option<Box<Name>>,
     /// `kernel_rx_buf_size` in bytes; 0: by `vrrp_rx_bufs_policy`.
     pub receive_buffer: u32,
     /// `debug`, 0–4.

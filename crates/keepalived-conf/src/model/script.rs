@@ -27,21 +27,21 @@ pub struct Script {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notify {
     /// `notify_master`.
-    pub master: Option<Script>,
+    pub master: Option<Box<Script>>,
     /// `notify_backup`.
-    pub backup: Option<Script>,
+    pub backup: Option<Box<Script>>,
     /// `notify_fault`.
-    pub fault: Option<Script>,
+    pub fault: Option<Box<Script>>,
     /// `notify_stop`.
-    pub stop: Option<Script>,
+    pub stop: Option<Box<Script>>,
     /// `notify_master_rx_lower_pri`; instances only.
-    pub master_rx_lower_priority: Option<Script>,
+    pub master_rx_lower_priority: Option<Box<Script>>,
     /// `notify_deleted` was said: DELETED is sent instead of FAULT when a reload drops it; instances only.
     pub send_deleted: bool,
     /// The script of `notify_deleted`, when it names one.
-    pub deleted: Option<Script>,
+    pub deleted: Option<Box<Script>>,
     /// `notify`: gets `GROUP|INSTANCE NAME STATE PRIORITY` appended.
-    pub any: Option<Script>,
+    pub any: Option<Box<Script>>,
     /// `notify_priority_changes`; `None`: `vrrp_notify_priority_changes` of `global_defs`.
     pub priority_changes: Option<bool>,
     /// `smtp_alert`; `None`: `smtp_alert_vrrp` or `smtp_alert` of `global_defs`.
