@@ -122,7 +122,6 @@ fn a_part_that_a_reload_brings_gets_its_process_and_one_that_it_takes_keeps_it()
     eventually("the director has something to do", || servers().contains("10.20.0.7"));
     assert_eq!((node.vrrp(), node.checker()), (vrrp, checker), "the same processes");
     assert_eq!(node.processes().len(), 3);
-    drop(reload);
     process.stop();
 }
 

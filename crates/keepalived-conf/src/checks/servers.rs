@@ -87,14 +87,19 @@ fn settle(
     one.server.protocol = one.protocol;
     one.server.scheduler = one.scheduler.unwrap_or_default();
     one.server.forwarding = one.forwarding.unwrap_or_default();
-    one.server.alpha = one.timing.alpha.unwrap_or(false);
-    one.server.delay_loop = one.timing.delay_loop.unwrap_or(Duration::from_secs(60));
+    one.server.timing = one.timing;
+    one.server.inhibit_on_failure = one.inhibit;
     one.server.family = family(one, groups);
     duplicates(&mut one.server, &shown, one.protocol, check);
     quorum(&mut one.server, &shown, check);
     match group {
         Some(group) => group_ports(&one.server, group, &shown, one.protocol, check),
         None => ports(&mut one.server, &shown, one.protocol, check),
+    }
+    for real in &mut one.server.real_servers {
+        // keepalived would connect to port 0.
+        let connections = real.checkers.iter_mut().filter_map(|checker| checker.connection.as_mut());
+        connections.filter(|one| one.port == 0).for_each(|one| one.port = real.port);
     }
     slow_start(&one.server, &shown, check);
     true
