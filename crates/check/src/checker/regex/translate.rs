@@ -67,6 +67,8 @@ struct Translator<'a> {
     /// The same two of the groups around the present one.
     outer: Vec<(Flags, Vec<String>)>,
     groups: u32,
+    /// The names of those that have one.
+    names: Vec<String>,
     out: String,
 }
 
@@ -86,6 +88,7 @@ pub(super) fn translate(pattern: &str, options: Options) -> Result<String, Regex
         switched: Vec::new(),
         outer: Vec::new(),
         groups: 0,
+        names: Vec::new(),
         out: String::new(),
     };
     while let Some(char) = translator.source.next() {
@@ -248,7 +251,7 @@ impl Translator<'_> {
             'k' => {
                 self.source.next();
                 let name = self.name()?;
-                self.out += &format!("\\k<{name}>");
+                self.back_by_name(&name)?;
             }
             'g' => {
                 self.source.next();
@@ -286,6 +289,14 @@ impl Translator<'_> {
         Ok(())
     }
 
+    fn back_by_name(&mut self, name: &str) -> Result<(), RegexError> {
+        if !self.names.iter().any(|known| known == name) {
+            return Err(RegexError::new(format!("reference to group {name}, which does not come before it")));
+        }
+        self.out += &format!("\\k<{name}>");
+        Ok(())
+    }
+
     /// `{name}`, `<name>`, `'name'`.
     fn name(&mut self) -> Result<String, RegexError> {
         let end = match self.source.next() {
@@ -315,10 +326,7 @@ impl Translator<'_> {
         match text.parse() {
             Ok(number) => self.back(number),
             Err(_) if text.is_empty() => Err(RegexError::new("malformed \\g")),
-            Err(_) => {
-                self.out += &format!("\\k<{text}>");
-                Ok(())
-            }
+            Err(_) => self.back_by_name(&text),
         }
     }
 
@@ -345,8 +353,7 @@ impl Translator<'_> {
             }
             Some('P') if self.source.rest.starts_with("P=") => {
                 let name = self.source.until(')').unwrap_or_default().trim_start_matches("P=");
-                self.out += &format!("\\k<{name}>");
-                Ok(())
+                self.back_by_name(name)
             }
             Some('P') if self.source.rest.starts_with("P<") => {
                 self.source.next();
@@ -363,6 +370,7 @@ impl Translator<'_> {
         let name = self.name()?;
         self.groups += 1;
         self.enter(&format!("(?<{name}>"));
+        self.names.push(name);
         Ok(())
     }
 
@@ -371,12 +379,12 @@ impl Translator<'_> {
         self.source.next();
         let condition = self.source.until(')').unwrap_or_default();
         let name = condition.strip_prefix(['<', '\'']).and_then(|name| name.strip_suffix(['>', '\'']));
-        let number = (!condition.is_empty() && condition.bytes().all(|byte| byte.is_ascii_digit()))
-            .then_some(condition);
+        let number =
+            condition.parse::<u32>().ok().filter(|_| condition.bytes().all(|byte| byte.is_ascii_digit()));
         let condition = match (number, name) {
-            (Some(number), _) => number.to_owned(),
-            (None, Some(name)) => format!("<{name}>"),
-            (None, None) => return Err(unserved("a condition other than a group's")),
+            (Some(number), _) if (1..=self.groups).contains(&number) => number.to_string(),
+            (None, Some(name)) if self.names.iter().any(|known| known == name) => format!("<{name}>"),
+            _ => return Err(unserved("a condition other than that of a group before it")),
         };
         self.enter(&format!("(?({condition})"));
         Ok(())
