@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "keepalived/children.rs"]
+mod children;
 #[path = "keepalived/command_line.rs"]
 mod command_line;
 #[path = "keepalived/config_test.rs"]

@@ -69,15 +69,13 @@ pub(super) fn main(part: Part, arguments: &Arguments) -> Exit {
         }
         Part::Director => {
             let options = directord::Options {
-                log,
                 parent,
                 reload,
                 keep_privileges: false,
                 keep_services: arguments.keep_services,
                 dump: arguments.dump,
-                dry_run: false,
-                plane: None,
                 control,
+                ..directord::Options::new(log)
             };
             of_director(directord::run(config, options))
         }
