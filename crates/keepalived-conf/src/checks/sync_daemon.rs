@@ -28,7 +28,7 @@ pub(super) fn run(draft: &mut Draft, check: &mut Check<'_>) {
             "Unable to find vrrp instance {} for lvs_syncd - clearing lvs_syncd config",
             instance.text
         );
+        // The VRRP role says it again when it begins, and goes without the daemon.
         check.mention(code::UNDEFINED, instance.place, message);
-        global.lvs_sync = None;
     }
 }
