@@ -389,7 +389,7 @@ impl World {
         // What the core says of the old configuration's routers comes before `Reloaded`, and is about the old plan.
         self.before = Some((old_plan, old_interfaces));
         self.router.handle_reload(now, core);
-        if let Err(line) = self.sync.configure(&self.plan) {
+        if let Err(line) = self.sync.configure(&self.plan, &self.log) {
             self.log.info(line);
         }
         self.open_sockets(world);
