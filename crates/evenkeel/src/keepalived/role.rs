@@ -77,6 +77,7 @@ pub(super) fn main(part: Part, arguments: &Arguments) -> Exit {
                 dump: arguments.dump,
                 dry_run: false,
                 control,
+                plane: None,
             };
             of_director(directord::run(config, options))
         }

@@ -361,6 +361,9 @@ impl Lower<'_> {
                     }
                 }
             }
+            "hashed" if one.scheduler != Some(Scheduler::SourceHash) => {
+                self.say(code::VIRTUAL_SERVER, line.span, "hashed only applies to sh scheduler - ignoring");
+            }
             "hashed" => server.flags.hashed = true,
             "ops" => server.flags.one_packet = true,
             "flag-1" => server.flags.flag_1 = true,
