@@ -68,6 +68,21 @@ impl Director {
         self.end_drains(leave, cause);
     }
 
+    /// Those of one virtual server leave some of its services: a group no longer names them.
+    pub(crate) fn end_drains_at(&mut self, within: Holder, keys: &[ServiceKey], cause: &Cause) {
+        let mut leave = Vec::new();
+        for one in self.draining.iter_mut().filter(|one| one.within == within) {
+            let (gone, stay): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut one.places).into_iter().partition(|(key, _)| keys.contains(key));
+            one.places = stay;
+            leave.extend(gone.into_iter().map(|(key, destination)| (one.holder, key, destination.key)));
+        }
+        for (holder, key, destination) in leave {
+            let change = self.mirror.release(holder, &key, &destination);
+            self.change(change, cause);
+        }
+    }
+
     /// A server that is in the table waits there.
     pub(crate) fn begin_drain(
         &mut self,

@@ -177,10 +177,8 @@ impl Director {
         if let Some(sorry) = self.virtuals[service].sorry.as_mut() {
             sorry.alive = alive;
         }
+        self.end_drains_at(holder, &dropped, cause);
         self.release_services(holder, &dropped, cause);
-        for one in &mut self.draining {
-            one.places.retain(|(key, _)| one.within != holder || !dropped.contains(key));
-        }
         self.virtuals[service].keys = all;
     }
 
@@ -281,8 +279,7 @@ impl Director {
             .clone()
             .filter(|at| self.probes[*at].has_run && !self.probes[*at].up && !known(self, *at))
             .count();
-        let any_has_run = checkers.clone().any(|at| self.probes[at].has_run);
-        let doubtful = failed > 0 || (!self.reals[server].alive && !any_has_run);
+        let doubtful = failed > 0 || !self.reals[server].alive;
         for at in checkers.clone() {
             if !self.probes[at].has_run {
                 let alpha = self.checker_config(at).is_some_and(|one| one.alpha);

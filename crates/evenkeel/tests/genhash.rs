@@ -48,7 +48,8 @@ fn server() -> (u16, Receiver<String>) {
 fn head(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let mut room = [0; 1024];
-    while !text.ends_with(b"\r\n\r\n") {
+    // A TLS handshake is not answered.
+    while !text.ends_with(b"\r\n\r\n") && text.first() != Some(&0x16) {
         match stream.read(&mut room) {
             Ok(count) if count > 0 => text.extend(&room[..count]),
             _ => break,

@@ -4,6 +4,7 @@ use crate::driver::{Input, World};
 use crate::dump;
 use crate::lower::Plan;
 use crate::parent::Report;
+use crate::sync_daemon::Follower;
 use ek_time::Duration;
 use keepalived_conf::model;
 use netlink::Namespace;
@@ -172,6 +173,13 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         log.info("Non-existent interface specified in configuration");
         return Exit::Config;
     }
+    let sync = match Follower::new(&plan) {
+        Ok(sync) => sync,
+        Err(line) => {
+            log.info(line);
+            return Exit::Config;
+        }
+    };
     let parent = options.parent.take().and_then(|fd| Stream::from_fd(fd).ok());
     let seed =
         plan.model.global.random_seed.map_or_else(|| RandomState::new().hash_one(boot_time()), u64::from);
@@ -190,6 +198,7 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         }
     };
     world.borrow_mut().address_monitoring = options.address_monitoring;
+    world.borrow_mut().sync = sync;
     let control = options.control.take().and_then(|path| match crate::status::listen(&path) {
         Ok(listener) => Some((listener, path)),
         Err(error) => {

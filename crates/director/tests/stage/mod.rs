@@ -1,5 +1,6 @@
 //! A director on a stage: its actions are carried out on a recording table, and what it says is kept.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
 
 use director::plane::{
     Change, DataPlane, Flags, Forwarding, Protocol, Recording, Scheduler, ServiceKey, Table, Tunnel,

@@ -84,7 +84,8 @@ struct Words {
     timeout: Option<Duration>,
     /// Lines about what is not understood.
     wrong: String,
-    help: bool,
+    /// Nothing more is looked at.
+    over: bool,
 }
 
 impl Arguments {
@@ -106,11 +107,11 @@ impl Arguments {
             } else {
                 extra.push(word);
             }
-            if this.help {
+            if this.over {
                 return Err(this.wrong);
             }
         }
-        if !extra.is_empty() {
+        if !extra.is_empty() && this.wrong.is_empty() {
             this.complain(format!("Unexpected argument(s): {}", extra.join(" ")));
         }
         match (this.server, this.port, this.path) {
@@ -133,6 +134,12 @@ impl Arguments {
 impl Words {
     fn complain(&mut self, line: impl std::fmt::Display) {
         self.wrong += &format!("{line}\n");
+    }
+
+    /// A value that is not understood ends the reading.
+    fn refuse(&mut self, line: impl std::fmt::Display) {
+        self.complain(line);
+        self.over = true;
     }
 
     fn long<'a>(&mut self, text: &'a str, words: &mut impl Iterator<Item = &'a str>) {
@@ -158,6 +165,9 @@ impl Words {
 
     fn short<'a>(&mut self, letters: &'a str, words: &mut impl Iterator<Item = &'a str>) {
         for (at, letter) in letters.char_indices() {
+            if self.over {
+                return;
+            }
             match OPTIONS.iter().find(|(known, ..)| *known == letter) {
                 None => self.complain(format_args!("Unknown option -{letter}")),
                 Some((_, _, false)) => self.apply(letter, ""),
@@ -177,31 +187,31 @@ impl Words {
             'S' => self.tls = true,
             'I' => self.name_server = true,
             'v' => self.verbose = true,
-            'h' => self.help = true,
+            'h' => self.over = true,
             'u' => self.path = Some(value.to_owned()),
             'V' => self.virtual_host = Some(value.to_owned()),
             's' => match value.parse() {
                 Ok(address) => self.server = Some(address),
-                Err(_) => self.complain(format_args!("server should be an IP, not {value}")),
+                Err(_) => self.refuse(format_args!("server should be an IP, not {value}")),
             },
             'p' => match value.parse() {
                 Ok(port) if port > 0 => self.port = Some(port),
-                _ => self.complain(format_args!("invalid port number '{value}'")),
+                _ => self.refuse(format_args!("invalid port number '{value}'")),
             },
             'm' => match value.parse() {
                 Ok(mark) => self.mark = Some(mark).filter(|mark| *mark > 0),
-                Err(_) => self.complain(format_args!("invalid fwmark '{value}'")),
+                Err(_) => self.refuse(format_args!("invalid fwmark '{value}'")),
             },
             'P' => match value.to_ascii_lowercase().as_str() {
                 "1.0" => self.protocol = Protocol::V1_0,
                 "1.0c" => self.protocol = Protocol::V1_0Close,
                 "1.1" => self.protocol = Protocol::V1_1,
-                _ => self.complain(format_args!("invalid HTTP protocol version '{value}'")),
+                _ => self.refuse(format_args!("invalid HTTP protocol version '{value}'")),
             },
             't' => match value.parse::<u64>() {
                 // Nobody waits longer, and the clock's numbers end somewhere.
                 Ok(seconds) => self.timeout = Some(Duration::from_secs(seconds.min(86_400))),
-                Err(_) => self.complain(format_args!("invalid timeout '{value}'")),
+                Err(_) => self.refuse(format_args!("invalid timeout '{value}'")),
             },
             _ => {}
         }

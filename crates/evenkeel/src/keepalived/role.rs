@@ -76,6 +76,7 @@ pub(super) fn main(part: Part, arguments: &Arguments) -> Exit {
                 keep_services: arguments.keep_services,
                 dump: arguments.dump,
                 dry_run: false,
+                plane: None,
                 control,
                 plane: None,
             };
