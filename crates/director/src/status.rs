@@ -63,6 +63,8 @@ pub struct CheckerStatus<'a> {
     pub up: bool,
     /// Whether it has found anything yet.
     pub has_run: bool,
+    /// What it adds to its server's weight.
+    pub plus: i64,
     /// Whether it runs.
     pub enabled: bool,
     /// What it found last.
@@ -125,6 +127,7 @@ impl Director {
             server: probe.server,
             up: probe.up,
             has_run: probe.has_run,
+            plus: probe.plus,
             enabled: probe.enabled,
             reason: &probe.reason,
             since: probe.since,

@@ -1,5 +1,6 @@
 //! What the role shows of itself in a file, in keepalived's format: `keepalived_check.data`.
 
+mod checker;
 mod data;
 
 use crate::driver::World;

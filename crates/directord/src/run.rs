@@ -330,3 +330,6 @@ async fn watch_signals(inputs: notice::mailbox::Mailbox<Input>, signals: Signals
         inputs.put(Input::Signal(received.number));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,7 @@ pub fn global_definitions(global: &model::Global) -> String {
     };
     line!(out, "------< Global definitions >------");
     line!(out, " Network namespace = {}", name(&global.net_namespace, "(default)"));
+    line!(out, " Network namespace ipvs = {}", name(&global.net_namespace_ipvs, "(main namespace)"));
     for (who, process, default) in [
         ("VRRP", &global.vrrp_process, "keepalived_vrrp"),
         ("LVS", &global.checker_process, "keepalived_lvs"),
@@ -130,7 +131,20 @@ pub fn global_definitions(global: &model::Global) -> String {
     line!(out, " {check} config before reload");
     line!(out, " Dynamic interfaces = {}", on(global.dynamic_interfaces));
     line!(out, " Default interface = {}", name(&global.default_interface, "eth0"));
+    let timeouts = global.lvs_timeouts;
+    // The third is of UDP; keepalived calls it so.
+    for (what, timeout) in [("TCP", timeouts.tcp), ("TCP FIN", timeouts.tcp_fin), ("TCP", timeouts.udp)] {
+        if let Some(timeout) = timeout {
+            line!(out, " LVS {what} timeout = {}", timeout.as_secs());
+        }
+    }
     line!(out, " Disable local IGMP = {}", if global.disable_local_igmp { "yes" } else { "no" });
+    if let Some(sync) = &global.lvs_sync {
+        line!(out, " LVS syncd interface = {}", sync.interface.text);
+        if let Some(id) = sync.id {
+            line!(out, " LVS syncd syncid = {id}");
+        }
+    }
     line!(out, " LVS flush = {}", on(global.lvs_flush));
     let flush = match global.lvs_flush_on_stop {
         model::FlushOnStop::No => "disabled",

@@ -5,36 +5,11 @@ use super::server::ServerDraft;
 use super::{Draft, Lower, name_of};
 use crate::code;
 use crate::keywords::{Block, Shape};
-use crate::model::{Checker, CheckerKind, Connection, Family, RealServer, Script, UdpCheck, Weight};
+use crate::model::{Checker, CheckerKind, Connection, Family, RealServer, Script, Timing, UdpCheck, Weight};
 use crate::tree::Node;
 use crate::word::Line;
 use std::net::IpAddr;
 use std::time::Duration;
-
-/// How often and how patiently is checked: of virtual servers, real servers and checkers, each inheriting.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Timing {
-    pub(crate) alpha: Option<bool>,
-    pub(crate) delay_loop: Option<Duration>,
-    pub(crate) connect_timeout: Option<Duration>,
-    pub(crate) retry: Option<u32>,
-    pub(crate) delay_before_retry: Option<Duration>,
-    pub(crate) warmup: Option<Duration>,
-}
-
-impl Timing {
-    /// What is said here, else what `outer` says.
-    pub(crate) fn over(&self, outer: &Self) -> Self {
-        Self {
-            alpha: self.alpha.or(outer.alpha),
-            delay_loop: self.delay_loop.or(outer.delay_loop),
-            connect_timeout: self.connect_timeout.or(outer.connect_timeout),
-            retry: self.retry.or(outer.retry),
-            delay_before_retry: self.delay_before_retry.or(outer.delay_before_retry),
-            warmup: self.warmup.or(outer.warmup),
-        }
-    }
-}
 
 /// What all checkers have, as written.
 #[derive(Default)]

@@ -1,10 +1,9 @@
 //! `real_server`.
 
-use super::checker::Timing;
 use super::server::ServerDraft;
 use super::{Draft, Lower};
 use crate::code;
-use crate::model::{Family, Forwarding, RealServer};
+use crate::model::{Family, Forwarding, RealServer, Timing};
 use crate::tree::Node;
 use std::net::IpAddr;
 
@@ -35,6 +34,7 @@ impl Lower<'_> {
             forwarding: one.forwarding.unwrap_or_default(),
             upper_threshold: one.upper_threshold,
             lower_threshold: one.lower_threshold,
+            timing: Timing::default(),
             slow_start: one.slow_start,
             drain: one.drain,
             inhibit_on_failure: one.inhibit,
@@ -54,6 +54,7 @@ impl Lower<'_> {
             }
         }
         let own = timing.over(&one.timing);
+        server.timing = own;
         for child in &node.body {
             if super::is_checker_node(child)
                 && let Some(checker) = self.checker(child, &server, one, &own, draft)

@@ -3,10 +3,9 @@
 use super::number::Times;
 use super::{Draft, Lower, name_of};
 use crate::code;
-use crate::lower::checker::Timing;
 use crate::model::{
     Family, Forwarding, GroupEntry, Persistence, Protocol, Scheduler, SchedulerFlags, Service, SorryServer,
-    Ssl, VirtualServer, VirtualServerGroup,
+    Ssl, Timing, VirtualServer, VirtualServerGroup,
 };
 use crate::tree::Node;
 use crate::word::{Line, Word};
@@ -287,12 +286,12 @@ impl Lower<'_> {
             flags: SchedulerFlags::default(),
             forwarding: Forwarding::Nat,
             persistence: None,
-            delay_loop: Duration::from_secs(60),
+            timing: Timing::default(),
+            inhibit_on_failure: false,
             quorum: 1,
             hysteresis: 0,
             quorum_up: None,
             quorum_down: None,
-            alpha: false,
             omega: false,
             ha_suspend: false,
             virtual_host: None,

@@ -5,6 +5,38 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// How often and how patiently is checked: of virtual servers, real servers and checkers, each inheriting. What is `None`
+/// is not said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// `alpha`.
+    pub alpha: Option<bool>,
+    /// `delay_loop`.
+    pub delay_loop: Option<Duration>,
+    /// `connect_timeout`.
+    pub connect_timeout: Option<Duration>,
+    /// `retry`.
+    pub retry: Option<u32>,
+    /// `delay_before_retry`.
+    pub delay_before_retry: Option<Duration>,
+    /// `warmup`.
+    pub warmup: Option<Duration>,
+}
+
+impl Timing {
+    /// What is said here, else what `outer` says.
+    pub(crate) fn over(&self, outer: &Self) -> Self {
+        Self {
+            alpha: self.alpha.or(outer.alpha),
+            delay_loop: self.delay_loop.or(outer.delay_loop),
+            connect_timeout: self.connect_timeout.or(outer.connect_timeout),
+            retry: self.retry.or(outer.retry),
+            delay_before_retry: self.delay_before_retry.or(outer.delay_before_retry),
+            warmup: self.warmup.or(outer.warmup),
+        }
+    }
+}
+
 /// A checker, what it inherits from the servers applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checker {

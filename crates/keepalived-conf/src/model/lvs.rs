@@ -1,6 +1,6 @@
 //! Virtual and real servers.
 
-use super::{Checker, Family, Name, Place, Script};
+use super::{Checker, Family, Name, Place, Script, Timing};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -247,8 +247,10 @@ pub struct VirtualServer {
     pub forwarding: Forwarding,
     /// `persistence_timeout`.
     pub persistence: Option<Persistence>,
-    /// `delay_loop`; default 60 s.
-    pub delay_loop: Duration,
+    /// What its servers inherit of how they are checked.
+    pub timing: Timing,
+    /// `inhibit_on_failure`, which its servers inherit.
+    pub inhibit_on_failure: bool,
     /// `quorum`, at least 1; default 1.
     pub quorum: u32,
     /// `hysteresis`; default 0, less than the quorum.
@@ -257,8 +259,6 @@ pub struct VirtualServer {
     pub quorum_up: Option<Script>,
     /// `quorum_down`.
     pub quorum_down: Option<Script>,
-    /// `alpha`: servers are down until checked.
-    pub alpha: bool,
     /// `omega`: down notifiers run on stop.
     pub omega: bool,
     /// `ha_suspend`: no checks while the address is not here.
@@ -292,6 +292,8 @@ pub struct RealServer {
     pub upper_threshold: u32,
     /// `lthreshold`; 0: three quarters of the upper one.
     pub lower_threshold: u32,
+    /// What its checkers inherit of how they check, the virtual server's applied.
+    pub timing: Timing,
     /// `slow_start`: when it returns, its weight grows to the whole in this time; zero: at once.
     pub slow_start: Duration,
     /// `drain`: when it is removed, it goes on with its connections for at most this long; zero: not.
