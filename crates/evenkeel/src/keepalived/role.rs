@@ -78,7 +78,6 @@ pub(super) fn main(part: Part, arguments: &Arguments) -> Exit {
                 dry_run: false,
                 plane: None,
                 control,
-                plane: None,
             };
             of_director(directord::run(config, options))
         }
