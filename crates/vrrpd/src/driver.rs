@@ -62,8 +62,8 @@ pub struct World {
     pub reports: Reports<TrackId>,
     /// When the process started, by both clocks: to show the core's instants as dates.
     pub started: (Instant, ek_time::WallTime),
-    /// The last causes of transitions, by router's name, newest last.
-    pub history: HashMap<String, Vec<crate::dump::Transition>>,
+    /// The last causes of transitions of each router, newest last.
+    pub history: Vec<Vec<crate::dump::Transition>>,
     host: String,
     client: Client,
     senders: Senders,
@@ -106,6 +106,10 @@ impl std::fmt::Debug for World {
 
 /// The longest packet: 255 IPv6 addresses with their header.
 const LONGEST: usize = 4_352;
+/// Room for 255 IPv4 or 120 IPv6 addresses, with all headers.
+const USUAL: usize = 2_048;
+/// So many addresses fit into [`USUAL`], whatever they are.
+const FEW: usize = 120;
 /// How many packets one call receives.
 const BATCH: usize = 16;
 /// How many transitions of a router are remembered.
@@ -126,6 +130,12 @@ fn list(interfaces: &mut Interfaces, client: &mut Client, log: &Log) -> Result<(
     }
     let _ = log;
     Ok(())
+}
+
+/// Room for what others may send: a packet with more addresses than ours is bad, and need not be whole.
+fn inbox(plan: &Plan) -> Inbox {
+    let few = plan.model.instances.iter().all(|instance| instance.addresses.len() <= FEW);
+    Inbox::new(BATCH, if few { USUAL } else { LONGEST })
 }
 
 impl World {
@@ -163,6 +173,7 @@ impl World {
             )
             .map_err(|error| format!("Unable to open sockets - {error}"))?;
         let notifier = Notifier::new(&plan, host, &log, None);
+        let inbox = inbox(&plan);
         let now = boot_time();
         let started = (now, reactor::wall());
         let mut core = plan.core(&interfaces, now);
@@ -177,11 +188,11 @@ impl World {
             inputs: Mailbox::default(),
             reports: Reports::default(),
             started,
-            history: HashMap::new(),
+            history: Vec::new(),
             host: host.to_owned(),
             client,
             senders,
-            inbox: Inbox::new(BATCH, LONGEST),
+            inbox,
             receivers: HashMap::new(),
             trackers: Vec::new(),
             scripts_well: HashMap::new(),
@@ -359,6 +370,7 @@ impl World {
         self.take_reports();
         self.act();
         let old_plan = std::mem::replace(&mut self.plan, plan);
+        self.inbox = inbox(&self.plan);
         // Before the listing, so that nothing is missed between the two.
         if let Err(error) = self.watch(world) {
             self.log.info(error);

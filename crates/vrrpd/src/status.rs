@@ -154,7 +154,7 @@ fn instance(world: &World, router: RouterId) -> Option<Value> {
     let planned = world.plan.routers.get(router.index());
     let interface = planned.and_then(|planned| planned.link).and_then(|link| world.interfaces.get(link));
     let master = status.master.map(|(address, priority)| json!({"address": address, "priority": priority}));
-    let history = world.history.get(&model.name.text).map(Vec::as_slice).unwrap_or_default();
+    let history = world.history.get(router.index()).map(Vec::as_slice).unwrap_or_default();
     let transitions: Vec<Value> = history
         .iter()
         .map(|transition| {

@@ -6,7 +6,7 @@ mod vrrp;
 
 use super::arguments::Arguments;
 use super::pids::{self, PidFile, Places};
-use super::reading::{self, Reading};
+use super::reading::{self, Kept, Reading};
 use super::{Exit, help, journal, role};
 use crate::message::reason;
 use crate::notify::Notify;
@@ -103,9 +103,18 @@ pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
     if let Some(mask) = reading.config.global.umask {
         scheduling::set_file_mask(mask);
     }
+    let left_alone = reading::left_alone(&reading.config);
+    let reading = match reading.keep() {
+        Ok(reading) => reading,
+        Err(error) => {
+            log.info(format_args!("Unable to keep the configuration - {}", reason(&error)));
+            return end(&log, Exit::Failed);
+        }
+    };
     let parent = Parent {
         arguments,
         reading,
+        left_alone,
         places,
         log,
         notify: Notify::from_environment(),
@@ -132,7 +141,9 @@ pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
 struct Parent {
     arguments: Arguments,
     /// The configuration in force, for the next VRRP process.
-    reading: Reading,
+    reading: Kept,
+    /// What there is to say of the part of it that nobody serves.
+    left_alone: Option<String>,
     places: Places,
     log: Log,
     notify: Notify,
@@ -187,7 +198,7 @@ impl Parent {
         self.end_orphan().await;
         let script = self.reading.config.global.startup_script.clone();
         self.run_once(script, "startup").await;
-        if let Some(line) = reading::left_alone(&self.reading.config) {
+        if let Some(line) = self.left_alone.take() {
             self.log.info(line);
         }
         if let Err(exit) = self.start() {
@@ -273,7 +284,6 @@ impl Parent {
 
     /// Gives back what only the start or reload needed.
     fn shrink(&mut self) {
-        self.reading.forget();
         if let Some(vrrp) = &mut self.vrrp {
             vrrp.shrink();
         }
@@ -361,7 +371,14 @@ impl Parent {
             self.notify.ready("VRRP is running; the last reload was refused");
             return;
         }
-        self.reading = new;
+        self.reading = match new.keep() {
+            Ok(kept) => kept,
+            Err(error) => {
+                self.log.info(format_args!("Unable to keep the configuration - {}", reason(&error)));
+                self.notify.ready("VRRP is running; the last reload failed");
+                return;
+            }
+        };
         let Some(vrrp) = &self.vrrp else {
             self.notify.ready("VRRP is being started again");
             return;

@@ -51,9 +51,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     if reading.config.global.process_names {
         name_process(Some("keepalived_vrrp"));
     }
-    // The files are not needed any more, and this process is here to stay.
-    let Reading { config, .. } = reading;
-    match vrrpd::run(config, options) {
+    match vrrpd::run(reading.settle(), options) {
         vrrpd::Exit::Stopped => Exit::Done,
         vrrpd::Exit::Config => Exit::Configuration,
         vrrpd::Exit::Failed => Exit::Failed,
@@ -85,7 +83,7 @@ fn reloader(arguments: Arguments, socket: OwnedFd, log: notice::log::LogOptions)
             journal::write(&log, &reading.lines);
             return None;
         }
-        Some(reading.config)
+        Some(reading.settle())
     })
 }
 

@@ -171,7 +171,7 @@ fn data(world: &World, json: &mut Json, router: RouterId, instance: &model::Inst
         json.text("auth_data", String::from_utf8_lossy(&password).trim_end_matches('\0'));
     }
     json.text("cause", &status.cause.to_string());
-    if let Some(history) = world.history.get(&instance.name.text) {
+    if let Some(history) = world.history.get(router.index()).filter(|history| !history.is_empty()) {
         json.name("transitions");
         json.open('[');
         for transition in history {

@@ -3,7 +3,7 @@
 use crate::haproxy::startup::ROLE;
 use crate::keepalived::VRRP;
 use crate::keepalived::pids::PidFile;
-use crate::keepalived::snapshot::Snapshot;
+use crate::keepalived::snapshot::Sealed;
 use crate::message::reason;
 use ek_time::Instant;
 use reactor::Stream;
@@ -35,7 +35,7 @@ pub(super) struct Vrrp {
 
 impl Vrrp {
     /// Starts it with the words this process was started with, and gives it its configuration.
-    pub(super) fn start(snapshot: &Snapshot, pid_file: &Path) -> io::Result<Self> {
+    pub(super) fn start(snapshot: &Sealed, pid_file: &Path) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut words = std::env::args_os();
         let mut command = Command::new("/proc/self/exe");
@@ -75,7 +75,7 @@ impl Vrrp {
     }
 
     /// Gives it another configuration.
-    pub(super) fn reload(&self, snapshot: &Snapshot) -> io::Result<()> {
+    pub(super) fn reload(&self, snapshot: &Sealed) -> io::Result<()> {
         snapshot.send(&self.socket)?;
         self.child.kill(SIGHUP)
     }
