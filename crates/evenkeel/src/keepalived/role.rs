@@ -7,15 +7,18 @@ use super::{Exit, journal, pids};
 use notice::log::Log;
 use reactor::process;
 use std::io::ErrorKind;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd, RawFd};
 use std::path::Path;
+
+/// Above the numbers of all sockets, unless there are very many.
+const HIGH: RawFd = 250;
 
 /// Runs the role. Standard input is the parent's socket.
 pub(super) fn main(arguments: &Arguments) -> Exit {
     process::keep_heap_small();
     let started = process::inherited(0).and_then(|socket| {
         let snapshot = Snapshot::receive(&socket)?;
-        Ok((socket, snapshot))
+        Ok((raised(socket), snapshot))
     });
     let (socket, snapshot) = match started {
         Ok(started) => started,
@@ -40,7 +43,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     }
     let options = vrrpd::Options {
         log: log.clone(),
-        parent: socket.try_clone().ok(),
+        parent: socket.try_clone().map(raised).ok(),
         reload: Some(reloader(arguments.clone(), socket, log)),
         keep_privileges: false,
         keep_addresses: arguments.keep_addresses,
@@ -56,6 +59,12 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         vrrpd::Exit::Config => Exit::Configuration,
         vrrpd::Exit::Failed => Exit::Failed,
     }
+}
+
+/// The parent's socket at a number above those of other sockets: it is the first to be closed if this process is killed,
+/// and the parent need not wait for the others to see that.
+fn raised(socket: OwnedFd) -> OwnedFd {
+    process::duplicate_from(&socket, HIGH).unwrap_or(socket)
 }
 
 /// What SIGHUP does: the parent has sent another configuration before it.
