@@ -1,6 +1,7 @@
 //! When to check: intervals by state, spread so that servers are not all checked at once.
 
 use crate::health::Health;
+use crate::random::Numbers;
 use core::time::Duration;
 
 /// `inter`, `fastinter`, `downinter` of a server.
@@ -69,27 +70,21 @@ impl Spread {
 /// `spread-checks`: random deviations, from a seed.
 #[derive(Clone, Debug)]
 pub struct Jitter {
-    state: u64,
+    numbers: Numbers,
     percent: u32,
 }
 
 impl Jitter {
     /// `percent` is `spread-checks`, 0–50 (more counts as 50); each server needs a seed of its own.
     pub fn new(percent: u32, seed: u64) -> Self {
-        Self { state: seed, percent: percent.min(50) }
+        Self { numbers: Numbers::new(seed), percent: percent.min(50) }
     }
 
     /// Up to `percent` of `delay`, either way.
     pub fn spread(&mut self, delay: Duration) -> Spread {
         let reach = delay.as_millis().saturating_mul(u128::from(self.percent)) / 100;
         let reach = i64::try_from(reach).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
-        // SplitMix64, the high half of a product as the number below a bound.
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        let back = (u128::from(z) * (2 * reach as u128 + 1)) >> 64;
+        let back = self.numbers.below_or_at(2 * reach as u64);
         Spread { millis: reach - back as i64 }
     }
 }

@@ -1,5 +1,5 @@
-//! `keepalived`'s command line and `evenkeel vrrp`: the process that reads the configuration and watches, and the VRRP
-//! process that it starts.
+//! `keepalived`'s command line, `evenkeel vrrp` and `evenkeel director`: the process that reads the configuration and
+//! watches, and the processes of its parts that it starts.
 
 mod arguments;
 mod config_test;
@@ -7,6 +7,7 @@ mod facility;
 mod help;
 mod journal;
 mod parent;
+mod part;
 mod pids;
 mod reading;
 mod role;
@@ -15,6 +16,7 @@ mod status;
 
 use crate::haproxy::startup::ROLE;
 use arguments::{Arguments, Stop};
+use part::Part;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -40,33 +42,57 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The value of [`ROLE`] for the VRRP process.
-const VRRP: &str = "vrrp";
-
 /// Called as `keepalived`.
 pub(crate) fn main(words: &[String]) -> ExitCode {
-    start("keepalived", words, false)
+    start("keepalived", words, |_| {})
 }
 
 /// `evenkeel vrrp`: the same, without the director; and its tools.
-pub(crate) fn subcommand(words: &[String]) -> ExitCode {
+pub(crate) fn vrrp(words: &[String]) -> ExitCode {
     match words.split_first() {
-        Some((first, rest)) if first == "status" => status::main(rest),
-        _ => start("evenkeel vrrp", words, true),
+        Some((first, rest)) if first == "status" => status::vrrp(rest),
+        _ => start("evenkeel vrrp", words, |arguments| arguments.roles.vrrp = true),
     }
 }
 
-fn start(program: &str, words: &[String], vrrp_alone: bool) -> ExitCode {
+/// `evenkeel director`: the same, without VRRP; and its tools.
+pub(crate) fn director(words: &[String]) -> ExitCode {
+    const PROGRAM: &str = "evenkeel director";
+    match words.split_first() {
+        Some((first, rest)) if first == "status" => return status::director(rest),
+        Some((first, rest)) if first == "explain" => return status::explain(rest),
+        _ => {}
+    }
+    let mut dry_run = false;
+    let mut words = words.to_vec();
+    words.retain(|word| {
+        let is = word == "--dry-run";
+        dry_run |= is;
+        !is
+    });
+    if !dry_run {
+        return start(PROGRAM, &words, |arguments| arguments.roles.checkers = true);
+    }
+    let mut arguments = match Arguments::parse(&words) {
+        Ok(arguments) => arguments,
+        Err(stop) => return ended(PROGRAM, stop),
+    };
+    arguments.start_in(&current_directory());
+    arguments.foreground = true;
+    arguments.complaints.iter().for_each(|line| eprintln!("{line}"));
+    role::dry_run(PROGRAM, &arguments).into()
+}
+
+fn start(program: &str, words: &[String], change: impl FnOnce(&mut Arguments)) -> ExitCode {
     let mut arguments = match Arguments::parse(words) {
         Ok(arguments) => arguments,
         Err(stop) => return ended(program, stop),
     };
-    arguments.roles.vrrp |= vrrp_alone;
-    if std::env::var_os(ROLE).is_some_and(|role| role == VRRP) {
-        return role::main(&arguments).into();
+    change(&mut arguments);
+    if let Some(part) = std::env::var(ROLE).ok().and_then(|role| Part::of_role(&role)) {
+        return role::main(part, &arguments).into();
     }
-    // A directory that is gone leaves the root.
-    arguments.start_in(&std::env::current_dir().unwrap_or_else(|_| "/".into()));
+    arguments.start_in(&current_directory());
     for line in &arguments.complaints {
         eprintln!("{line}");
     }
@@ -77,6 +103,11 @@ fn start(program: &str, words: &[String], vrrp_alone: bool) -> ExitCode {
         return config_test::run(&arguments);
     }
     parent::run(program, arguments).into()
+}
+
+/// Where the program was started; the root, if that is gone.
+fn current_directory() -> std::path::PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| "/".into())
 }
 
 /// What a command line asked for that starts nothing.

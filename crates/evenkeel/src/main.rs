@@ -21,12 +21,18 @@ Commands:
   vrrp     run the VRRP part of a keepalived configuration; takes the command line of keepalived
   vrrp status [--json]
            show how the virtual routers stand
+  director run the virtual servers of a keepalived configuration; takes the command line of keepalived, and --dry-run
+  director status [--json]
+           show how the virtual servers stand
+  director explain CLIENT SERVICE [--json]
+           say which real server a client would get, and why
+  genhash  show the digest of a web page, for HTTP_GET and SSL_GET; takes the command line of genhash
 
 Options:
   --version, -V    show the version
   --help, -h       show this text
 
-Called as `haproxy` or `keepalived`, the program takes the command line of that program.
+Called as `haproxy`, `keepalived` or `genhash`, the program takes the command line of that program.
 ";
 
 fn main() -> ExitCode {
@@ -42,7 +48,8 @@ fn main() -> ExitCode {
     }
     match words.first().map(String::as_str) {
         Some("proxy") => haproxy::main("evenkeel proxy", words.get(1..).unwrap_or_default()),
-        Some("vrrp") => keepalived::subcommand(words.get(1..).unwrap_or_default()),
+        Some("vrrp") => keepalived::vrrp(words.get(1..).unwrap_or_default()),
+        Some("director") => keepalived::director(words.get(1..).unwrap_or_default()),
         Some("demo") => demo::main(&program, words.get(1..).unwrap_or_default()),
         Some("--version" | "-V") => print(&format!("evenkeel {}\n", version::VERSION)),
         Some("--help" | "-h" | "help") => print(USAGE),

@@ -5,6 +5,7 @@ mod instance;
 mod scripts;
 mod servers;
 mod virtual_routers;
+mod weights;
 
 use crate::load::Options;
 use crate::lower::Draft;
@@ -28,6 +29,20 @@ pub(crate) struct Check<'a> {
 impl Check<'_> {
     pub(crate) fn say(&mut self, code: Code, place: crate::model::Place, message: impl Into<String>) {
         self.push(code, Severity::Warning, place, message.into());
+    }
+
+    /// Says something, and in notes what keepalived does not say.
+    pub(crate) fn explain(
+        &mut self,
+        code: Code,
+        place: crate::model::Place,
+        message: String,
+        notes: impl IntoIterator<Item = String>,
+    ) {
+        let mut diagnostic = Diagnostic::warning(code, message).form(Form::Bare);
+        diagnostic.span = place;
+        diagnostic.notes.extend(notes);
+        self.report.push(diagnostic);
     }
 
     pub(crate) fn fail(&mut self, code: Code, place: crate::model::Place, message: impl Into<String>) {

@@ -114,3 +114,5 @@ pub const VIRTUAL_SERVER_DEFAULT: Code = Code("K0161");
 pub const REAL_SERVER: Code = Code("K0162");
 /// A checker that cannot be.
 pub const CHECKER: Code = Code("K0163");
+/// `slow_start` that changes nothing.
+pub const SLOW_START: Code = Code("K0164");

@@ -21,6 +21,7 @@ pub fn decode(datagram: &[u8]) {
     for message in Messages::new(datagram).flatten() {
         let _ = message.refusal();
         crate::generic::decode(message.payload);
+        crate::ipvs::decode(message.payload);
         crate::nftables::decode(message.payload);
     }
     crate::process_events::decode(datagram);

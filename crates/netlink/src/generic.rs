@@ -57,7 +57,7 @@ pub fn family(name: &str) -> Operation<GenericFamily> {
 }
 
 /// struct genlmsghdr.
-fn header(command: u8, version: u8) -> Writer {
+pub(crate) fn header(command: u8, version: u8) -> Writer {
     let mut body = Writer::new();
     body.fixed(&[command, version, 0, 0]);
     body

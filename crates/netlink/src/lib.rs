@@ -29,6 +29,7 @@ mod firewall;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod generic;
+pub mod ipvs;
 pub mod link;
 mod message;
 mod monitor;

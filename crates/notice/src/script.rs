@@ -11,7 +11,7 @@ use reactor::child::{self, Child, SpawnOptions};
 use reactor::{now, timeout_at};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 /// A program ready to be run: found, allowed, its user looked up.
@@ -110,6 +110,11 @@ impl Program {
     pub fn shown(&self) -> String {
         let words: Vec<_> = self.argv.iter().map(|word| format!("'{word}'")).collect();
         words.join(" ")
+    }
+
+    /// The file that is executed.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whom it runs as.

@@ -1,7 +1,7 @@
 //! Script security: what a privileged user runs must not be writable by others.
 
 use crate::account::{Accounts, RunAs};
-use keepalived_conf::model::{Config, Script};
+use keepalived_conf::model::{CheckerKind, Config, Script};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -125,12 +125,9 @@ fn others_can_change(path: &Path) -> bool {
     false
 }
 
-/// All scripts of the VRRP part of a configuration.
-pub fn scripts(config: &Config) -> impl Iterator<Item = &Script> {
-    let global = &config.global;
-    let once =
-        [&global.startup_script, &global.shutdown_script].into_iter().flatten().map(|once| &once.script);
-    let fifos = [&global.notify_fifo, &global.vrrp_notify_fifo].into_iter().flatten();
+/// The scripts of a configuration's VRRP part.
+fn scripts(config: &Config) -> Vec<&Script> {
+    let fifos = [&config.global.notify_fifo, &config.global.vrrp_notify_fifo].into_iter().flatten();
     let tracked = config.scripts.iter().map(|script| &script.script);
     let notifies = config
         .instances
@@ -148,29 +145,56 @@ pub fn scripts(config: &Config) -> impl Iterator<Item = &Script> {
                 &notify.any,
             ]
         });
-    once.chain(fifos.filter_map(|fifo| fifo.script.as_ref()))
-        .chain(tracked)
-        .chain(notifies.flatten().map(Box::as_ref))
+    fifos.filter_map(|fifo| fifo.script.as_ref()).chain(tracked).chain(notifies.flatten().map(Box::as_ref)).collect()
+}
+
+/// Those of its director.
+fn check_scripts(config: &Config) -> Vec<&Script> {
+    if config.virtual_servers.is_empty() {
+        return Vec::new();
+    }
+    let fifos = [&config.global.notify_fifo, &config.global.lvs_notify_fifo].into_iter().flatten();
+    let mut scripts: Vec<_> = fifos.filter_map(|fifo| fifo.script.as_ref()).collect();
+    for service in &config.virtual_servers {
+        scripts.extend(service.quorum_up.iter().chain(&service.quorum_down));
+        for real in &service.real_servers {
+            scripts.extend(real.notify_up.iter().chain(&real.notify_down));
+            scripts.extend(real.checkers.iter().filter_map(|checker| match &checker.kind {
+                CheckerKind::Misc { script, .. } => Some(script),
+                _ => None,
+            }));
+        }
+    }
+    scripts
 }
 
 /// Looks at all scripts of a configuration, as `-t` does.
 pub fn audit(config: &Config) -> Audit {
     let accounts = Accounts::new(&config.global);
     let mut audit = Audit::default();
-    let (mut any, mut insecure) = (false, false);
-    for script in scripts(config) {
-        let Some(user) = accounts.of(script) else { continue };
-        let verdict = inspect(script, &user, config.global.use_symlink_paths);
-        audit.lines.extend(verdict.lines);
-        any |= verdict.program.is_some();
-        insecure |= verdict.insecure;
-    }
-    if any && !config.global.script_security {
-        let more = if insecure { " There are insecure scripts." } else { "" };
-        audit.lines.push(format!(
-            "SECURITY VIOLATION - scripts are being executed but script_security not enabled.{more}"
-        ));
-        audit.violation = true;
+    let once = [&config.global.startup_script, &config.global.shutdown_script];
+    let once = once.into_iter().flatten().map(|once| &once.script).collect();
+    let halves = [
+        ("check scripts", check_scripts(config)),
+        ("scripts", scripts(config)),
+        ("start/shutdown scripts", once),
+    ];
+    for (what, scripts) in halves {
+        let (mut any, mut insecure) = (false, false);
+        for script in scripts {
+            let Some(user) = accounts.of(script) else { continue };
+            let verdict = inspect(script, &user, config.global.use_symlink_paths);
+            audit.lines.extend(verdict.lines);
+            any |= verdict.program.is_some();
+            insecure |= verdict.insecure;
+        }
+        if any && !config.global.script_security {
+            let more = if insecure { " There are insecure scripts." } else { "" };
+            audit.lines.push(format!(
+                "SECURITY VIOLATION - {what} are being executed but script_security not enabled.{more}"
+            ));
+            audit.violation = true;
+        }
     }
     audit
 }

@@ -224,7 +224,9 @@ impl Arguments {
     /// Names of files hold wherever the process goes from `directory`, but for that of the configuration, which messages
     /// show as it was given.
     pub(crate) fn start_in(&mut self, directory: &Path) {
-        for path in [&mut self.pid_file, &mut self.vrrp_pid_file, &mut self.log_file].into_iter().flatten() {
+        let files =
+            [&mut self.pid_file, &mut self.vrrp_pid_file, &mut self.checkers_pid_file, &mut self.log_file];
+        for path in files.into_iter().flatten() {
             *path = directory.join(&path);
         }
         directory.clone_into(&mut self.directory);

@@ -1,13 +1,15 @@
 //! Where the processes log, by the command line.
 
 use super::arguments::Arguments;
+use super::part::Part;
 use diag::{Report, Sources};
 use keepalived_conf::KeepalivedLines;
 use notice::log::{Log, LogOptions};
 use std::path::{Path, PathBuf};
 
-/// How a process logs: the parent (`Keepalived`) or that of a `role` (`Keepalived_vrrp`).
-pub(super) fn options(arguments: &Arguments, role: Option<&str>, suffix: &str) -> LogOptions {
+/// How a process logs: the parent (`Keepalived`) or that of a part (`Keepalived_vrrp`).
+pub(super) fn options(arguments: &Arguments, part: Option<Part>, suffix: &str) -> LogOptions {
+    let role = part.map(Part::ident);
     LogOptions {
         ident: role.map_or_else(|| "Keepalived".to_owned(), |role| format!("Keepalived_{role}")),
         facility: (!arguments.no_syslog).then(|| arguments.facility.number()),

@@ -1,12 +1,14 @@
-//! The parent: reads the configuration, starts the VRRP process, watches it, passes signals on, and stands in for it when
-//! it dies.
+//! The parent: reads the configuration, starts a process for each part of it, watches them, passes signals on, and stands
+//! in for one that dies.
 
+mod child;
 mod marker;
-mod vrrp;
+mod watch;
 
 use super::arguments::Arguments;
+use super::part::Part;
 use super::pids::{self, PidFile, Places};
-use super::reading::{self, Kept, Reading};
+use super::reading::{Kept, Reading};
 use super::{Exit, help, journal, role};
 use crate::message::reason;
 use crate::notify::Notify;
@@ -15,6 +17,7 @@ use keepalived_conf::model::OnceScript;
 use marker::Marker;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike as _;
+use notice::dump;
 use notice::log::Log;
 use notice::script::Programs;
 use reactor::child::Process;
@@ -23,14 +26,13 @@ use reactor::signal::{SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR
 use reactor::{Timer, scheduling};
 use std::future::poll_fn;
 use std::io::{ErrorKind, Write as _};
-use std::process::ExitStatus;
 use std::task::{Context, Poll};
-use vrrp::Vrrp;
 use vrrpd::{SIGJSON, SIGSTATS_CLEAR};
+use watch::{News, Watch};
 
 const SIGNALS: [i32; 7] = [SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGJSON, SIGSTATS_CLEAR];
 
-/// A VRRP process that has run for so long is not in a loop of deaths.
+/// A process that has run for so long is not in a loop of deaths.
 const STEADY: Duration = Duration::from_secs(60);
 /// After so long, a start or reload and what followed it are over.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -103,7 +105,6 @@ pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
     if let Some(mask) = reading.config.global.umask {
         scheduling::set_file_mask(mask);
     }
-    let left_alone = reading::left_alone(&reading.config);
     let reading = match reading.keep() {
         Ok(reading) => reading,
         Err(error) => {
@@ -114,16 +115,12 @@ pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
     let parent = Parent {
         arguments,
         reading,
-        left_alone,
         places,
         log,
         notify: Notify::from_environment(),
         background,
-        vrrp: None,
-        pause: None,
-        restart: Timer::new(),
-        reloading: None,
-        trimmed: 0,
+        watches: Part::ALL.map(Watch::new),
+        told: false,
         trim: Timer::new(),
     };
     let signals = Signals::new(&SIGNALS).and_then(|signals| {
@@ -140,34 +137,25 @@ pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
 /// The parent while it runs.
 struct Parent {
     arguments: Arguments,
-    /// The configuration in force, for the next VRRP process.
+    /// The configuration in force, for the next process.
     reading: Kept,
-    /// What there is to say of the part of it that nobody serves.
-    left_alone: Option<String>,
     places: Places,
     log: Log,
     notify: Notify,
     /// Who started this process waits for it to be ready.
     background: Option<Background>,
-    vrrp: Option<Vrrp>,
-    /// How long it was waited before the last start.
-    pause: Option<Duration>,
-    restart: Timer,
-    /// A reload has been asked for, when the VRRP process had been ready so often.
-    reloading: Option<u64>,
-    /// How often the VRRP process had been ready when memory was last given back; and when that is due again.
-    trimmed: u64,
+    watches: [Watch; Part::ALL.len()],
+    /// The service manager knows how things stand.
+    told: bool,
+    /// When memory is given back.
     trim: Timer,
 }
 
 /// What happens to the parent.
 enum Event {
     Signal(i32),
-    /// The VRRP process has said something.
-    Reported,
-    Exited(Option<ExitStatus>),
-    /// It is time to start it again.
-    Restart,
+    /// Something to a part, by its place among the watches.
+    Part(usize, News),
     /// A start or reload is over.
     Settled,
 }
@@ -195,30 +183,33 @@ impl Parent {
                 return self.ended(Exit::Failed);
             }
         };
-        self.end_orphan().await;
+        for part in Part::ALL {
+            self.end_orphan(part).await;
+        }
         let script = self.reading.config.global.startup_script.clone();
         self.run_once(script, "startup").await;
-        if let Some(line) = self.left_alone.take() {
-            self.log.info(line);
+        for part in Part::ALL {
+            if let Some(line) = part.left_alone(self.arguments.roles, &self.reading.config) {
+                self.log.info(line);
+            }
         }
-        if let Err(exit) = self.start() {
-            return self.ended(exit);
+        if let Err(exit) = self.start_wanted() {
+            return self.stop(exit).await;
         }
+        self.tell();
         loop {
             self.log.flush();
             match self.next(signals).await {
                 Event::Signal(SIGTERM | SIGINT) => return self.stop(Exit::Done).await,
-                Event::Signal(SIGHUP) => self.reload(),
-                Event::Signal(number) => self.pass_on(number),
-                Event::Reported => self.listen(),
-                Event::Exited(status) => {
-                    if let Some(exit) = self.died(status) {
+                Event::Signal(SIGHUP) => {
+                    if let Err(exit) = self.reload() {
                         return self.stop(exit).await;
                     }
                 }
+                Event::Signal(number) => self.pass_on(number),
                 Event::Settled => self.shrink(),
-                Event::Restart => {
-                    if let Err(exit) = self.start() {
+                Event::Part(at, news) => {
+                    if let Some(exit) = self.heard(at, &news) {
                         return self.stop(exit).await;
                     }
                 }
@@ -239,27 +230,28 @@ impl Parent {
             self.trim.set(None);
             return Poll::Ready(Event::Settled);
         }
-        if let Some(vrrp) = &mut self.vrrp {
-            if let Poll::Ready(status) = vrrp.poll_exited(cx) {
-                return Poll::Ready(Event::Exited(status));
+        for (at, watch) in self.watches.iter_mut().enumerate() {
+            if let Poll::Ready(news) = watch.poll_news(cx) {
+                return Poll::Ready(Event::Part(at, news));
             }
-            return vrrp.poll_heard(cx).map(|()| Event::Reported);
         }
-        std::task::ready!(self.restart.poll_expired(cx));
-        self.restart.set(None);
-        Poll::Ready(Event::Restart)
+        Poll::Pending
     }
 
-    /// A VRRP process whose parent died goes on serving: it is ended, in all order, before there is another.
-    async fn end_orphan(&self) {
-        let Some(pid) = pids::running_vrrp(&self.places.vrrp) else { return };
+    /// A process whose parent died goes on serving: it is ended before there is another.
+    async fn end_orphan(&self, part: Part) {
+        let path = self.places.of_part(part);
+        let Some(pid) = pids::running_child(part, path) else { return };
         let Ok(process) = Process::open(pid) else { return };
         // The number may have been given away between the two looks, not after them.
-        if pids::running_vrrp(&self.places.vrrp) != Some(pid) {
+        if pids::running_child(part, path) != Some(pid) {
             return;
         }
-        self.log.info(format_args!("Ending VRRP process {pid}, whose parent has died"));
-        for number in [SIGTERM, SIGKILL] {
+        self.log.info(format_args!("Ending {} process {pid}, whose parent has died", part.title()));
+        // In all order it would take its virtual servers away; the next one goes on with them.
+        let adopted = part == Part::Director && part.is_wanted(self.arguments.roles, &self.reading.config);
+        let first = if adopted { SIGKILL } else { SIGTERM };
+        for number in [first, SIGKILL] {
             let until = reactor::now() + self.reading.config.global.child_wait_time;
             if process.kill(number).is_err() || reactor::timeout_at(until, process.exited()).await.is_ok() {
                 return;
@@ -267,99 +259,100 @@ impl Parent {
         }
     }
 
-    fn start(&mut self) -> Result<(), Exit> {
-        match Vrrp::start(&self.reading.snapshot, &self.places.vrrp) {
-            Ok(vrrp) => {
-                self.log.info(format_args!("Starting VRRP child process, pid={}", vrrp.pid()));
-                self.vrrp = Some(vrrp);
-                self.trimmed = 0;
-                Ok(())
-            }
-            Err(error) => {
-                self.log.info(format_args!("Unable to start the VRRP process - {}", reason(&error)));
-                Err(Exit::Failed)
+    /// Starts a process for each part that is to have one and has none.
+    fn start_wanted(&mut self) -> Result<(), Exit> {
+        for watch in &mut self.watches {
+            let part = watch.part;
+            if !watch.is_live() && part.is_wanted(self.arguments.roles, &self.reading.config) {
+                watch.start(&self.reading.snapshot, self.places.of_part(part), &self.log)?;
             }
         }
+        Ok(())
     }
 
     /// Gives back what only the start or reload needed.
     fn shrink(&mut self) {
-        if let Some(vrrp) = &mut self.vrrp {
-            vrrp.shrink();
-        }
+        self.reading.forget();
+        self.watches.iter_mut().for_each(Watch::shrink);
         process::trim_heap();
     }
 
     fn pass_on(&self, number: i32) {
-        if let Some(vrrp) = &self.vrrp {
-            vrrp.signal(number);
+        if number == SIGUSR1 {
+            self.dump();
+        }
+        self.watches.iter().for_each(|watch| watch.signal(number));
+    }
+
+    /// `keepalived_parent.data`.
+    fn dump(&self) {
+        self.log.info(format_args!("Printing parent data for process({}) on signal", std::process::id()));
+        let global = &self.reading.config.global;
+        let path = dump::place(global, global.state_dump_file.as_deref(), "_parent", "data");
+        if let Err(error) = dump::write(&path, dump::global_definitions(global).as_bytes()) {
+            self.log.info(format_args!("Can't open dump file {} - {}", path.display(), reason(&error)));
         }
     }
 
-    /// Takes what the VRRP process has said.
-    fn listen(&mut self) {
-        let Some(vrrp) = &mut self.vrrp else { return };
-        if let Err(error) = vrrp.hear() {
-            self.log.info(format_args!("VRRP process: {error}"));
+    /// Does what is to be done about a part; `Some`: what the parent ends with.
+    fn heard(&mut self, at: usize, news: &News) -> Option<Exit> {
+        let watch = self.watches.get_mut(at)?;
+        match news {
+            News::Reported => {
+                if watch.listen(&self.log) {
+                    self.trim.set(Some(reactor::now() + SETTLED));
+                }
+            }
+            News::Exited(status) => {
+                let exit = watch.died(*status, !self.arguments.no_respawn, &self.log);
+                if exit.is_some() {
+                    return exit;
+                }
+            }
+            News::Restart => {
+                self.told = false;
+                let pid_file = self.places.of_part(watch.part);
+                if let Err(exit) = watch.start(&self.reading.snapshot, pid_file, &self.log) {
+                    return Some(exit);
+                }
+            }
         }
-        let readies = vrrp.readies();
-        if self.trimmed < readies {
-            self.trimmed = readies;
-            self.trim.set(Some(reactor::now() + SETTLED));
+        self.tell();
+        None
+    }
+
+    /// Tells the service manager, and who waits for the start, that a start or reload is over, once it is.
+    fn tell(&mut self) {
+        if self.told || self.watches.iter().any(Watch::is_awaited) {
+            return;
         }
-        if readies > 0
-            && let Some(background) = self.background.take()
-        {
+        self.told = true;
+        if let Some(background) = self.background.take() {
             // From here on nobody listens there; whoever started it may be gone.
             let _ = process::detach_stdio();
             let _ = std::env::set_current_dir("/");
             let _ = background.ready();
-            self.notify.ready("VRRP is running");
-        } else if readies == 1 && vrrp.first_ready() {
-            self.notify.ready("VRRP is running");
         }
-        if self.reloading.is_some_and(|before| readies > before) {
-            self.reloading = None;
-            self.notify.ready("VRRP is running");
-        }
+        self.notify.ready(&self.status());
     }
 
-    /// Stands in for a VRRP process that is gone; `Some`: what the parent ends with.
-    fn died(&mut self, status: Option<ExitStatus>) -> Option<Exit> {
-        let mut vrrp = self.vrrp.take()?;
-        let what = vrrp.stand_in(true);
-        let pid = vrrp.pid();
-        let lived = reactor::now().since(vrrp.started());
-        drop(vrrp);
-        what.iter().for_each(|line| self.log.info(line));
-        self.log.info(format_args!("pid {pid} {}", vrrp::described(status)));
-        if status.and_then(|status| status.code()) == Some(i32::from(Exit::Configuration as u8)) {
-            return Some(Exit::Configuration);
-        }
-        if self.arguments.no_respawn {
-            self.log.info(format_args!("VRRP child process({pid}) died: Exiting"));
-            return Some(Exit::Done);
-        }
-        self.log.info(format_args!("VRRP child process({pid}) died: Respawning"));
-        let pause = match self.pause {
-            Some(last) if lived < STEADY => (last * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE),
-            _ => Duration::ZERO,
+    /// How things stand, for people.
+    fn status(&self) -> String {
+        let of = |part: Part| {
+            let watch = self.watches.iter().find(|watch| watch.part == part)?;
+            watch.is_live().then(|| if watch.is_pausing() { "being started again" } else { "running" })
         };
-        self.pause = Some(pause);
-        self.log.info(format_args!(
-            "Restart of VRRP process delayed {} seconds to limit respawn rate",
-            pause.as_secs()
-        ));
-        self.restart.set(Some(reactor::now() + pause));
-        // What was asked of the dead process, the next one starts with.
-        if self.reloading.take().is_some() {
-            self.notify.ready("VRRP is being started again");
+        match (of(Part::Vrrp), of(Part::Director)) {
+            (None, None) => "Nothing is configured".to_owned(),
+            (Some(vrrp), None) => format!("VRRP is {vrrp}"),
+            (None, Some(director)) => format!("The director is {director}"),
+            (Some(vrrp), Some(director)) if vrrp == director => format!("VRRP and the director are {vrrp}"),
+            (Some(vrrp), Some(director)) => format!("VRRP is {vrrp}, the director is {director}"),
         }
-        None
     }
 
     /// Reads the files again. What cannot run changes nothing.
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Result<(), Exit> {
         self.notify.reloading();
         self.log.info("Reloading ...");
         let marker = self.marker();
@@ -368,28 +361,28 @@ impl Parent {
         journal::write(&self.log, &new.lines);
         if let Some(why) = self.objection(&new) {
             self.log.info(format_args!("{why}: going on with the configuration as it was"));
-            self.notify.ready("VRRP is running; the last reload was refused");
-            return;
+            self.notify.ready(&format!("{}; the last reload was refused", self.status()));
+            return Ok(());
         }
         self.reading = match new.keep() {
             Ok(kept) => kept,
             Err(error) => {
                 self.log.info(format_args!("Unable to keep the configuration - {}", reason(&error)));
-                self.notify.ready("VRRP is running; the last reload failed");
-                return;
+                self.notify.ready(&format!("{}; the last reload failed", self.status()));
+                return Ok(());
             }
         };
-        let Some(vrrp) = &self.vrrp else {
-            self.notify.ready("VRRP is being started again");
-            return;
-        };
-        self.reloading = Some(vrrp.readies());
-        if let Err(error) = vrrp.reload(&self.reading.snapshot) {
-            self.reloading = None;
-            self.log
-                .info(format_args!("The VRRP process does not take a configuration - {}", reason(&error)));
-            self.notify.ready("VRRP is running; the last reload failed");
+        self.told = false;
+        // A process that has nothing to do any more stays, as keepalived's; one that is needed now is started.
+        for watch in &mut self.watches {
+            if let Err(error) = watch.reload(&self.reading.snapshot) {
+                let (title, error) = (watch.part.title(), reason(&error));
+                self.log.info(format_args!("The {title} process does not take a configuration - {error}"));
+            }
         }
+        self.start_wanted()?;
+        self.tell();
+        Ok(())
     }
 
     /// Why a new configuration is not taken, if it is not.
@@ -434,27 +427,17 @@ impl Parent {
         }
     }
 
-    /// Ends the VRRP process, in all order if it can.
+    /// Ends the processes, in all order if they can.
     async fn stop(mut self, exit: Exit) -> Exit {
         self.log.info("Stopping");
         self.log.flush();
         self.notify.stopping();
         let global = self.reading.config.global.clone();
-        if let Some(mut vrrp) = self.vrrp.take() {
-            vrrp.signal(SIGTERM);
-            let until = reactor::now() + global.child_wait_time;
-            let mut status = vrrp.exited_by(until).await;
-            if status.is_none() {
-                let pid = vrrp.pid();
-                self.log.info(format_args!("VRRP process {pid} does not end, killing it"));
-                vrrp.signal(SIGKILL);
-                status = vrrp.exited_by(reactor::now() + global.child_wait_time).await;
-            }
-            // Nothing is left to do after an end in all order.
-            vrrp.stand_in(!self.arguments.keep_addresses).iter().for_each(|line| self.log.info(line));
-            if status.is_none_or(|status| !status.success()) {
-                self.log.info(format_args!("pid {} {}", vrrp.pid(), vrrp::described(status)));
-            }
+        self.watches.iter().for_each(|watch| watch.signal(SIGTERM));
+        let patience = global.child_wait_time;
+        let until = reactor::now() + patience;
+        for watch in &mut self.watches {
+            watch.ended(until, patience, self.arguments.keep_addresses, &self.log).await;
         }
         self.run_once(global.shutdown_script, "shutdown").await;
         self.ended(exit)

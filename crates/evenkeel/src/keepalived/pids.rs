@@ -1,7 +1,7 @@
 //! Files that hold process numbers, in keepalived's places.
 
-use super::VRRP;
 use super::arguments::Arguments;
+use super::part::Part;
 use crate::haproxy::startup::ROLE;
 use keepalived_conf::model::Global;
 use nix::sys::signal::kill;
@@ -17,9 +17,11 @@ pub(crate) struct Places {
     /// The parent's number: `-p`, or `/run/keepalived.pid`.
     pub(crate) parent: PathBuf,
     /// The VRRP process's number: `-r`, or `/run/vrrp.pid`.
-    pub(crate) vrrp: PathBuf,
-    /// The socket on which the VRRP process tells its status: beside the file of `-p`, or `/run/evenkeel/vrrp.sock`.
-    pub(crate) control: PathBuf,
+    vrrp: PathBuf,
+    /// The checker process's number: `-c`, or `/run/checkers.pid`.
+    checkers: PathBuf,
+    /// The sockets on which the processes tell their status: beside the file of `-p`, or in `/run/evenkeel`.
+    control: Control,
     /// What `reload_file` means without a path.
     pub(crate) reload: PathBuf,
 }
@@ -33,14 +35,26 @@ pub(crate) fn suffix(global: &Global) -> String {
         .collect()
 }
 
-/// The control socket that goes with a parent's file.
-pub(crate) fn control_beside(pid_file: &Path) -> PathBuf {
-    pid_file.with_extension("sock")
+/// Which sockets belong to an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Control {
+    /// Beside its parent's file.
+    Beside(PathBuf),
+    /// Those of an instance that was given no file; with this in their names.
+    Named(String),
 }
 
-/// The control socket of an instance that was given no file.
-pub(crate) fn control(suffix: &str) -> PathBuf {
-    Path::new("/run/evenkeel").join(format!("vrrp{suffix}.sock"))
+/// The control socket of a part that goes with a parent's file.
+pub(crate) fn control_beside(part: Part, pid_file: &Path) -> PathBuf {
+    pid_file.with_extension(match part {
+        Part::Vrrp => "sock",
+        Part::Director => "director.sock",
+    })
+}
+
+/// The control socket of a part, of an instance that was given no file.
+pub(crate) fn control(part: Part, suffix: &str) -> PathBuf {
+    Path::new("/run/evenkeel").join(format!("{}{suffix}.sock", part.name()))
 }
 
 impl Places {
@@ -55,9 +69,29 @@ impl Places {
         };
         Self {
             parent: place(&arguments.pid_file, "keepalived"),
-            vrrp: place(&arguments.vrrp_pid_file, "vrrp"),
+            vrrp: place(&arguments.vrrp_pid_file, Part::Vrrp.pid_name()),
+            checkers: place(&arguments.checkers_pid_file, Part::Director.pid_name()),
             reload: directory.join("keepalived.reload"),
-            control: arguments.pid_file.as_deref().map_or_else(|| control(&suffix), control_beside),
+            control: match &arguments.pid_file {
+                Some(path) => Control::Beside(path.clone()),
+                None => Control::Named(suffix),
+            },
+        }
+    }
+
+    /// The file with the number of a part's process.
+    pub(crate) fn of_part(&self, part: Part) -> &Path {
+        match part {
+            Part::Vrrp => &self.vrrp,
+            Part::Director => &self.checkers,
+        }
+    }
+
+    /// The socket of a part's process.
+    pub(crate) fn control(&self, part: Part) -> PathBuf {
+        match &self.control {
+            Control::Beside(path) => control_beside(part, path),
+            Control::Named(suffix) => control(part, suffix),
         }
     }
 }
@@ -108,8 +142,8 @@ fn number_in(path: &Path) -> Option<u32> {
 enum Kind {
     /// keepalived, or this program in its place.
     Parent,
-    /// The VRRP process of this program.
-    Vrrp,
+    /// The process of a part, of this program.
+    Child(Part),
     /// Anything else.
     Other,
 }
@@ -126,16 +160,17 @@ fn kind(pid: u32) -> Option<Kind> {
     let name = Path::new(first).file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let ours = match name {
         "keepalived" => true,
-        "evenkeel" => words.next() == Some(b"vrrp"),
+        "evenkeel" => matches!(words.next(), Some(b"vrrp" | b"director")),
         _ => false,
     };
     if !ours {
         return Some(Kind::Other);
     }
-    let role = format!("{ROLE}={VRRP}");
     let environment = read("environ").unwrap_or_default();
-    let is_role = environment.split(|byte| *byte == 0).any(|variable| variable == role.as_bytes());
-    Some(if is_role { Kind::Vrrp } else { Kind::Parent })
+    let role = environment.split(|byte| *byte == 0).find_map(|variable| {
+        std::str::from_utf8(variable).ok()?.strip_prefix(ROLE)?.strip_prefix('=').and_then(Part::of_role)
+    });
+    Some(role.map_or(Kind::Parent, Kind::Child))
 }
 
 /// The live parent that a file names. A number alone may long be another's.
@@ -143,9 +178,9 @@ pub(crate) fn running_parent(path: &Path) -> Option<u32> {
     number_in(path).filter(|pid| kind(*pid) == Some(Kind::Parent))
 }
 
-/// The live VRRP process that a file names; without a parent's, it is one whose parent has died.
-pub(crate) fn running_vrrp(path: &Path) -> Option<u32> {
-    number_in(path).filter(|pid| kind(*pid) == Some(Kind::Vrrp))
+/// The live process of a part that a file names; without a parent's, it is one whose parent has died.
+pub(crate) fn running_child(part: Part, path: &Path) -> Option<u32> {
+    number_in(path).filter(|pid| kind(*pid) == Some(Kind::Child(part)))
 }
 
 #[cfg(test)]
@@ -161,17 +196,22 @@ mod tests {
         let plain = Places::of(&Arguments::default(), &global);
         assert_eq!(plain.parent, Path::new("/run/keepalived.pid"));
         assert_eq!(plain.vrrp, Path::new("/run/vrrp.pid"));
-        assert_eq!(plain.control, Path::new("/run/evenkeel/vrrp.sock"));
+        assert_eq!(plain.of_part(Part::Director), Path::new("/run/checkers.pid"));
+        assert_eq!(plain.control(Part::Vrrp), Path::new("/run/evenkeel/vrrp.sock"));
+        assert_eq!(plain.control(Part::Director), Path::new("/run/evenkeel/director.sock"));
         let arguments = Arguments { pid_file: Some("/x/a.pid".into()), ..Arguments::default() };
         let directory = Places::of(&arguments, &Global { use_pid_dir: true, ..global.clone() });
         assert_eq!(directory.parent, Path::new("/x/a.pid"));
         assert_eq!(directory.vrrp, Path::new("/run/keepalived/vrrp.pid"));
-        assert_eq!(directory.control, Path::new("/x/a.sock"));
+        assert_eq!(directory.of_part(Part::Director), Path::new("/run/keepalived/checkers.pid"));
+        assert_eq!(directory.control(Part::Vrrp), Path::new("/x/a.sock"));
+        assert_eq!(directory.control(Part::Director), Path::new("/x/a.director.sock"));
         let name = |text: &str| Some(Name { text: text.to_owned(), place: None });
         let global = Global { instance: name("one"), net_namespace: name("two"), ..global };
         let named = Places::of(&Arguments::default(), &global);
         assert_eq!(named.parent, Path::new("/run/keepalived/keepalived_one_two.pid"));
-        assert_eq!(named.control, Path::new("/run/evenkeel/vrrp_one_two.sock"));
+        assert_eq!(named.control(Part::Vrrp), Path::new("/run/evenkeel/vrrp_one_two.sock"));
+        assert_eq!(named.of_part(Part::Director), Path::new("/run/keepalived/checkers_one_two.pid"));
     }
 
     #[test]
@@ -189,20 +229,23 @@ mod tests {
                 std::thread::yield_now();
             }
             let file = PidFile::write(&path, child.id()).unwrap();
-            let found = (running_parent(&path).is_some(), running_vrrp(&path).is_some());
+            let child = Part::ALL.into_iter().find(|part| running_child(*part, &path).is_some());
+            let found = (running_parent(&path).is_some(), child);
             child.kill().unwrap();
             child.wait().unwrap();
-            assert_eq!((running_parent(&path), running_vrrp(&path)), (None, None), "a dead process");
+            assert_eq!(running_parent(&path), None, "a dead process");
+            assert!(Part::ALL.iter().all(|part| running_child(*part, &path).is_none()), "a dead process");
             drop(file);
             assert!(!path.exists());
             found
         };
-        assert_eq!(is("/usr/sbin/keepalived", None), (true, false));
-        assert_eq!(is("keepalived", Some(VRRP)), (false, true));
-        assert_eq!(is("keepalived", Some("worker")), (true, false));
-        assert_eq!(is("sleep", None), (false, false));
-        assert_eq!(is("sleep", Some(VRRP)), (false, false));
-        assert_eq!(is("evenkeel", None), (false, false), "evenkeel, but not VRRP");
+        assert_eq!(is("/usr/sbin/keepalived", None), (true, None));
+        assert_eq!(is("keepalived", Some("vrrp")), (false, Some(Part::Vrrp)));
+        assert_eq!(is("keepalived", Some("director")), (false, Some(Part::Director)));
+        assert_eq!(is("keepalived", Some("worker")), (true, None));
+        assert_eq!(is("sleep", None), (false, None));
+        assert_eq!(is("sleep", Some("vrrp")), (false, None));
+        assert_eq!(is("evenkeel", None), (false, None), "evenkeel, but not VRRP");
     }
 
     #[test]

@@ -34,8 +34,16 @@ pub(super) struct Reading {
 pub(super) struct Kept {
     /// The files, for the next process.
     pub(super) snapshot: Sealed,
-    /// Its `global_defs` alone.
+    /// What they say; after [`forget`](Self::forget), of that `global_defs` alone.
     pub(super) config: Config,
+}
+
+impl Kept {
+    /// Forgets what only the processes of the parts need.
+    pub(super) fn forget(&mut self) {
+        let global = std::mem::take(&mut self.config.global);
+        self.config = Config { global, ..Config::default() };
+    }
 }
 
 impl Reading {
@@ -83,25 +91,19 @@ impl Reading {
             config.global.net_namespace = Some(Name { text: name.clone(), place: None });
         }
         config.global.umask = arguments.umask.or(config.global.umask);
-        let mut lines = journal::lines(&sources, &report);
-        let mut verdict = verdict(&report);
+        let lines = journal::lines(&sources, &report);
+        let verdict = verdict(&report);
         // A file that is not there leaves nothing to run, whatever keepalived makes of that.
-        let mut refused = report.iter().any(|d| d.severity == Severity::Error || d.code == code::UNREADABLE);
-        if let Some(line) = unserved(arguments, &config) {
-            lines.push(line.to_owned());
-            verdict = verdict.max(Verdict::Bad);
-            refused = true;
-        }
+        let refused = report.iter().any(|d| d.severity == Severity::Error || d.code == code::UNREADABLE);
         Self { snapshot, config, lines, verdict, refused }
     }
 
-    /// What the parent needs of it from now on: not what only a role needs.
+    /// What the parent needs of it from now on.
     ///
     /// # Errors
     /// When there is no memory for the files.
     pub(super) fn keep(self) -> io::Result<Kept> {
-        let config = Config { global: self.config.global, ..Config::default() };
-        Ok(Kept { snapshot: self.snapshot.seal()?, config })
+        Ok(Kept { snapshot: self.snapshot.seal()?, config: self.config })
     }
 
     /// The configuration alone, for a role that keeps it.
@@ -127,26 +129,6 @@ fn load_with(options: &Options, reader: &dyn Reader, interfaces: Option<&Interfa
         Some(table) => load(options, reader, table),
         None => load(options, reader, &Unknown),
     }
-}
-
-/// What was asked for and no role serves yet.
-fn unserved(arguments: &Arguments, config: &Config) -> Option<&'static str> {
-    let roles = arguments.roles;
-    if roles.checkers {
-        Some("The option --check (health checkers) is known, not served yet")
-    } else if roles.all {
-        Some("The option --all (health checkers, BFD) is known, not served yet")
-    } else if !roles.vrrp && !config.virtual_servers.is_empty() {
-        Some("virtual_server (the director) is known, not served yet: start with -P to run VRRP alone")
-    } else {
-        None
-    }
-}
-
-/// What is said once when the file has a director's part and only VRRP runs.
-pub(super) fn left_alone(config: &Config) -> Option<String> {
-    let count = config.virtual_servers.len();
-    (count > 0).then(|| format!("{count} virtual server(s) configured, left alone: only VRRP runs"))
 }
 
 /// Moves this thread into a network namespace.

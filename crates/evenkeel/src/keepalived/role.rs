@@ -1,10 +1,12 @@
-//! The VRRP process: it gets its configuration from the parent that started it, and reports to it.
+//! The process of a part: it gets its configuration from the parent that started it, and reports to it.
 
 use super::arguments::Arguments;
+use super::part::Part;
 use super::reading::Reading;
 use super::snapshot::Snapshot;
 use super::{Exit, journal, pids};
-use notice::log::Log;
+use keepalived_conf::model::Config;
+use notice::log::{Log, LogOptions};
 use reactor::process;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd as _, OwnedFd, RawFd};
@@ -13,8 +15,8 @@ use std::path::Path;
 /// Above the numbers of all sockets, unless there are very many.
 const HIGH: RawFd = 250;
 
-/// Runs the role. Standard input is the parent's socket.
-pub(super) fn main(arguments: &Arguments) -> Exit {
+/// Runs the role of a part. Standard input is the parent's socket.
+pub(super) fn main(part: Part, arguments: &Arguments) -> Exit {
     process::keep_heap_small();
     let started = process::inherited(0).and_then(|socket| {
         let snapshot = Snapshot::receive(&socket)?;
@@ -35,30 +37,105 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     arguments.start_in(&snapshot.directory);
     let arguments = &arguments;
     let reading = Reading::of_snapshot(arguments, snapshot);
-    let log = journal::options(arguments, Some(super::VRRP), &pids::suffix(&reading.config.global));
+    let log = journal::options(arguments, Some(part), &pids::suffix(&reading.config.global));
     if reading.refused {
         // The parent saw nothing of this: something on the machine has changed in between.
         journal::write(&Log::new(log), &reading.lines);
         return Exit::Configuration;
     }
-    let options = vrrpd::Options {
-        log: log.clone(),
-        parent: socket.try_clone().map(raised).ok(),
-        reload: Some(reloader(arguments.clone(), socket, log)),
-        keep_privileges: false,
-        keep_addresses: arguments.keep_addresses,
-        dump: arguments.dump,
-        address_monitoring: arguments.address_monitoring,
-        control: Some(pids::Places::of(arguments, &reading.config.global).control),
-    };
     if reading.config.global.process_names {
-        name_process(Some("keepalived_vrrp"));
+        name_process(Some(part.process_name()));
     }
-    match vrrpd::run(reading.settle(), options) {
-        vrrpd::Exit::Stopped => Exit::Done,
-        vrrpd::Exit::Config => Exit::Configuration,
-        vrrpd::Exit::Failed => Exit::Failed,
+    let control = Some(pids::Places::of(arguments, &reading.config.global).control(part));
+    let parent = socket.try_clone().map(raised).ok();
+    let reload = Some(reloader(part, arguments.clone(), socket, log.clone()));
+    let config = own(part, arguments, reading.settle());
+    match part {
+        Part::Vrrp => {
+            let options = vrrpd::Options {
+                log,
+                parent,
+                reload,
+                keep_privileges: false,
+                keep_addresses: arguments.keep_addresses,
+                dump: arguments.dump,
+                address_monitoring: arguments.address_monitoring,
+                control,
+            };
+            match vrrpd::run(config, options) {
+                vrrpd::Exit::Stopped => Exit::Done,
+                vrrpd::Exit::Config => Exit::Configuration,
+                vrrpd::Exit::Failed => Exit::Failed,
+            }
+        }
+        Part::Director => {
+            let options = directord::Options {
+                log,
+                parent,
+                reload,
+                keep_privileges: false,
+                keep_services: arguments.keep_services,
+                dump: arguments.dump,
+                dry_run: false,
+                control,
+            };
+            of_director(directord::run(config, options))
+        }
     }
+}
+
+/// Runs the director in this process, without changing anything in the kernel: no parent, no pid files, no socket.
+pub(super) fn dry_run(program: &str, arguments: &Arguments) -> Exit {
+    let reading = match Reading::of_files(arguments) {
+        Ok(reading) => reading,
+        Err(line) => {
+            eprintln!("{program}: {line}");
+            return Exit::Configuration;
+        }
+    };
+    let log = LogOptions {
+        console: true,
+        facility: None,
+        ..journal::options(arguments, Some(Part::Director), &pids::suffix(&reading.config.global))
+    };
+    journal::write(&Log::new(log.clone()), &reading.lines);
+    if reading.refused {
+        return if reading.is_missing() { Exit::Missing } else { Exit::Configuration };
+    }
+    let (again, lines) = (arguments.clone(), log.clone());
+    let reload: directord::Reload = Box::new(move || {
+        let reading = Reading::of_disk(&again);
+        journal::write(&Log::new(lines.clone()), &reading.lines);
+        (!reading.refused).then_some(reading.config)
+    });
+    let options = directord::Options {
+        reload: Some(reload),
+        keep_privileges: true,
+        dump: arguments.dump,
+        dry_run: true,
+        ..directord::Options::new(log)
+    };
+    of_director(directord::run(reading.config, options))
+}
+
+fn of_director(exit: directord::Exit) -> Exit {
+    match exit {
+        directord::Exit::Stopped => Exit::Done,
+        directord::Exit::Config => Exit::Configuration,
+        directord::Exit::Failed => Exit::Failed,
+    }
+}
+
+/// A configuration as the process of a part has to take it: both write to the pipe of `notify_fifo`, and one of them runs
+/// the script that reads it, the director if it runs.
+fn own(part: Part, arguments: &Arguments, mut config: Config) -> Config {
+    if part == Part::Vrrp
+        && Part::Director.is_wanted(arguments.roles, &config)
+        && let Some(fifo) = &mut config.global.notify_fifo
+    {
+        fifo.script = None;
+    }
+    config
 }
 
 /// The parent's socket at a number above those of other sockets: it is the first to be closed if this process is killed,
@@ -68,7 +145,12 @@ fn raised(socket: OwnedFd) -> OwnedFd {
 }
 
 /// What SIGHUP does: the parent has sent another configuration before it.
-fn reloader(arguments: Arguments, socket: OwnedFd, log: notice::log::LogOptions) -> vrrpd::Reload {
+fn reloader(
+    part: Part,
+    arguments: Arguments,
+    socket: OwnedFd,
+    log: LogOptions,
+) -> Box<dyn FnMut() -> Option<Config>> {
     Box::new(move || {
         let log = Log::new(log.clone());
         let mut newest = None;
@@ -92,7 +174,7 @@ fn reloader(arguments: Arguments, socket: OwnedFd, log: notice::log::LogOptions)
             journal::write(&log, &reading.lines);
             return None;
         }
-        Some(reading.settle())
+        Some(own(part, &arguments, reading.settle()))
     })
 }
 

@@ -1,16 +1,23 @@
-//! `evenkeel vrrp status`: what the running VRRP process says of itself.
+//! `evenkeel vrrp status`, `evenkeel director status` and `evenkeel director explain`: what running processes say of
+//! themselves.
+
+mod routers;
 
 use super::Exit;
+use super::part::Part;
 use super::pids;
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str = "\
+const VRRP: Command = Command {
+    name: "evenkeel vrrp status",
+    part: Part::Vrrp,
+    words: 0,
+    usage: "\
 Usage: evenkeel vrrp status [--json] [-p PIDFILE | --socket PATH]
 
 Asks the VRRP process that runs on this machine how its virtual routers stand.
@@ -18,24 +25,66 @@ Asks the VRRP process that runs on this machine how its virtual routers stand.
   --json          show the answer as it comes, one line of JSON
   -p, --pid=FILE  ask the process that was started with this -p
   --socket=PATH   ask on this socket (default: /run/evenkeel/vrrp.sock)
-";
+",
+};
+
+const DIRECTOR: Command = Command {
+    name: "evenkeel director status",
+    part: Part::Director,
+    words: 0,
+    usage: "\
+Usage: evenkeel director status [--json] [-p PIDFILE | --socket PATH]
+
+Asks the checker process that runs on this machine how its virtual servers stand.
+
+  --json          show the answer as it comes, one line of JSON
+  -p, --pid=FILE  ask the process that was started with this -p
+  --socket=PATH   ask on this socket (default: /run/evenkeel/director.sock)
+",
+};
+
+const EXPLAIN: Command = Command {
+    name: "evenkeel director explain",
+    part: Part::Director,
+    words: 2,
+    usage: "\
+Usage: evenkeel director explain CLIENT SERVICE [--json] [-p PIDFILE | --socket PATH]
+
+Says which real server a new connection of CLIENT (an address, or ADDRESS:PORT) to the virtual server SERVICE
+(ADDRESS:PORT) would get, and why, as far as that can be known.
+
+  --json          show the answer as it comes, one line of JSON
+  -p, --pid=FILE  ask the process that was started with this -p
+  --socket=PATH   ask on this socket (default: /run/evenkeel/director.sock)
+",
+};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest answer, bytes.
 const LONGEST: u64 = 64 << 20;
 
+/// One of the questions.
+struct Command {
+    name: &'static str,
+    part: Part,
+    /// How many words it takes besides flags.
+    words: usize,
+    usage: &'static str,
+}
+
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
 struct Question {
     json: bool,
     socket: PathBuf,
+    words: Vec<String>,
 }
 
 impl Question {
     /// `None`: the words are not understood.
-    fn parse(words: &[String]) -> Option<Self> {
-        let mut this = Self { json: false, socket: pids::control("") };
+    fn parse(command: &Command, words: &[String]) -> Option<Self> {
+        let mut this = Self { json: false, socket: pids::control(command.part, ""), words: Vec::new() };
         let mut words = words.iter().map(String::as_str);
         while let Some(word) = words.next() {
             let (name, joined) = match word.split_once('=') {
@@ -45,196 +94,113 @@ impl Question {
             match (name, joined) {
                 ("--json", None) => this.json = true,
                 ("-p" | "--pid", value) => {
-                    this.socket = pids::control_beside(Path::new(value.or_else(|| words.next())?));
+                    let file = Path::new(value.or_else(|| words.next())?);
+                    this.socket = pids::control_beside(command.part, file);
                 }
                 ("--socket", value) => this.socket = value.or_else(|| words.next())?.into(),
-                _ => return None,
+                _ if word.starts_with('-') => return None,
+                _ => this.words.push(word.to_owned()),
             }
         }
-        Some(this)
+        (this.words.len() == command.words).then_some(this)
     }
 }
 
-/// Asks and shows.
-pub(super) fn main(words: &[String]) -> ExitCode {
-    if matches!(words, [word] if word == "-h" || word == "--help") {
-        return crate::print(USAGE);
-    }
-    let Some(question) = Question::parse(words) else {
-        let _ = io::stderr().write_all(USAGE.as_bytes());
-        return ExitCode::from(2);
+/// `evenkeel vrrp status`.
+pub(super) fn vrrp(words: &[String]) -> ExitCode {
+    let request = |_: &[String]| "{\"version\":1,\"command\":\"status\"}\n".to_owned();
+    VRRP.main(words, request, routers::table)
+}
+
+/// `evenkeel director status`.
+pub(super) fn director(words: &[String]) -> ExitCode {
+    DIRECTOR.main(words, |_| directord::status::status_request(), directord::status::render_status)
+}
+
+/// `evenkeel director explain`.
+pub(super) fn explain(words: &[String]) -> ExitCode {
+    let request = |words: &[String]| match words {
+        [client, service] => directord::status::explain_request(client, service),
+        _ => String::new(),
     };
-    let shown = ask(&question.socket).and_then(|line| {
-        let answer: Value = serde_json::from_str(&line)?;
-        if let Some(error) = answer.get("error") {
-            return Err(io::Error::other(format!("the VRRP process says: {error}")));
+    EXPLAIN.main(words, request, directord::status::render_explain)
+}
+
+impl Command {
+    /// Asks and shows.
+    fn main(
+        &self,
+        words: &[String],
+        request: impl FnOnce(&[String]) -> String,
+        render: impl FnOnce(&Value) -> String,
+    ) -> ExitCode {
+        if matches!(words, [word] if word == "-h" || word == "--help") {
+            return crate::print(self.usage);
         }
-        Ok(if question.json { line } else { table(&answer) })
-    });
-    match shown {
-        Ok(text) => crate::print(&text),
-        Err(error) => {
-            let path = question.socket.display();
-            eprintln!("evenkeel vrrp status: {path}: {}", crate::message::reason(&error));
-            Exit::Failed.into()
+        let Some(question) = Question::parse(self, words) else {
+            let _ = io::stderr().write_all(self.usage.as_bytes());
+            return ExitCode::from(2);
+        };
+        let shown = ask(&question.socket, &request(&question.words)).and_then(|line| {
+            let answer: Value = serde_json::from_str(&line)?;
+            if let Some(error) = answer.get("error") {
+                let error = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
+                return Err(io::Error::other(format!("the answer is: {error}")));
+            }
+            Ok(if question.json { line } else { render(&answer) })
+        });
+        match shown {
+            Ok(text) => crate::print(&text),
+            Err(error) => {
+                let (name, path) = (self.name, question.socket.display());
+                eprintln!("{name}: {path}: {}", crate::message::reason(&error));
+                Exit::Failed.into()
+            }
         }
     }
 }
 
-fn ask(socket: &Path) -> io::Result<String> {
+fn ask(socket: &Path, request: &str) -> io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(b"{\"version\":1,\"command\":\"status\"}\n")?;
+    stream.write_all(request.as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream.take(LONGEST)).read_line(&mut line)?;
     if line.ends_with('\n') { Ok(line) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// The answer for people: a line for each virtual router and group, what went wrong below it.
-fn table(answer: &Value) -> String {
-    let mut text = String::new();
-    let row = |text: &mut String, cells: [&str; 7]| {
-        let [name, id, interface, state, priority, since, master] = cells;
-        let line =
-            format!("{name:<16} {id:>4} {interface:<15} {state:<7} {priority:>4} {since:<19} {master}");
-        let _ = writeln!(text, "{}", line.trim_end());
-    };
-    row(&mut text, ["INSTANCE", "VRID", "INTERFACE", "STATE", "PRIO", "SINCE (UTC)", "MASTER"]);
-    for instance in list(answer, "instances") {
-        let master = match instance.get("master").filter(|master| !master.is_null()) {
-            Some(master) => format!("{} ({})", word(master, "address"), word(master, "priority")),
-            None => "-".to_owned(),
-        };
-        let since = date(instance);
-        row(
-            &mut text,
-            [
-                &word(instance, "name"),
-                &word(instance, "virtual_router_id"),
-                &word(instance, "interface"),
-                &word(instance, "state"),
-                &word(instance, "priority"),
-                &since,
-                &master,
-            ],
-        );
-        let _ = writeln!(text, "    {}", word(instance, "cause"));
-        let addresses: Vec<String> = list(instance, "addresses").map(plain).collect();
-        if !addresses.is_empty() {
-            let here =
-                if instance.get("addresses_set") == Some(&Value::Bool(true)) { "" } else { " (not here)" };
-            let _ = writeln!(text, "    addresses {}{here}", addresses.join(" "));
-        }
-        let counters = instance.get("counters").and_then(Value::as_object);
-        let of = |name: &str| counters.and_then(|c| c.get(name)).map_or_else(|| "-".to_owned(), plain);
-        let _ = writeln!(
-            text,
-            "    adverts {} received, {} sent; master {} times",
-            of("adverts_received"),
-            of("adverts_sent"),
-            of("became_master")
-        );
-        let bad: Vec<String> = counters
-            .into_iter()
-            .flatten()
-            .filter(|(name, value)| is_trouble(name) && value.as_u64() != Some(0))
-            .map(|(name, value)| format!("{} {value}", name.replace('_', " ")))
-            .collect();
-        if !bad.is_empty() {
-            let _ = writeln!(text, "    {}", bad.join(", "));
-        }
-    }
-    for group in list(answer, "groups") {
-        row(
-            &mut text,
-            [&word(group, "name"), "", "(sync group)", &word(group, "state"), "", &date(group), ""],
-        );
-        let _ = writeln!(text, "    {}", word(group, "cause"));
-    }
-    text
-}
-
-/// Counters that are zero when all is well.
-fn is_trouble(name: &str) -> bool {
-    ["_errors", "_failures", "_mismatches", "split_brains", "_restored"].iter().any(|end| name.ends_with(end))
-}
-
-fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    of.get(name).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn word(of: &Value, name: &str) -> String {
-    of.get(name).filter(|value| !value.is_null()).map_or_else(|| "-".to_owned(), plain)
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// `2026-11-20 18:57:36`
-fn date(of: &Value) -> String {
-    let seconds = of.get("since").and_then(Value::as_f64).unwrap_or_default();
-    let wall = ek_time::WallTime { unix_micros: (seconds * 1e6) as u64, local_offset: 0 };
-    let civil = wall.local();
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
-        civil.year, civil.month, civil.day, civil.hour, civil.minute, civil.second
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    #[test]
-    fn the_socket_is_found_by_the_pid_file() {
-        let parse =
-            |line: &str| Question::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(
-            parse("--json").unwrap(),
-            Question { json: true, socket: "/run/evenkeel/vrrp.sock".into() }
-        );
-        assert_eq!(parse("-p /x/k.pid").unwrap().socket, Path::new("/x/k.sock"));
-        assert_eq!(parse("--pid=/x/k.pid").unwrap().socket, Path::new("/x/k.sock"));
-        assert_eq!(parse("--socket /s").unwrap().socket, Path::new("/s"));
-        assert_eq!(parse("-p"), None);
-        assert_eq!(parse("--jason"), None);
+    fn parse(command: &Command, line: &str) -> Option<Question> {
+        Question::parse(command, &line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
-    fn a_table_says_what_is_and_why() {
-        let answer = json!({
-            "version": 1,
-            "instances": [{
-                "name": "VI_1", "virtual_router_id": 51, "interface": "eth0", "state": "MASTER", "priority": 150,
-                "since": 1_795_201_056.97, "cause": "no Master was heard", "master": null,
-                "addresses": ["10.9.0.100/24"], "addresses_set": true,
-                "counters": {"adverts_received": 3, "adverts_sent": 40, "became_master": 1, "ttl_errors": 2,
-                             "length_errors": 0},
-            }, {
-                "name": "VI_2", "virtual_router_id": 52, "interface": null, "state": "BACKUP", "priority": 100,
-                "since": 0.0, "cause": "the process started", "master": {"address": "10.9.0.2", "priority": 200},
-                "addresses": ["10.9.0.101/24"], "addresses_set": false,
-                "counters": {},
-            }],
-            "groups": [{"name": "G", "state": "MASTER", "since": 1_795_201_056.0, "cause": "its members"}],
-        });
-        let expected = "\
-INSTANCE         VRID INTERFACE       STATE   PRIO SINCE (UTC)         MASTER
-VI_1               51 eth0            MASTER   150 2026-11-20 18:57:36 -
-    no Master was heard
-    addresses 10.9.0.100/24
-    adverts 3 received, 40 sent; master 1 times
-    ttl errors 2
-VI_2               52 -               BACKUP   100 1970-01-01 00:00:00 10.9.0.2 (200)
-    the process started
-    addresses 10.9.0.101/24 (not here)
-    adverts - received, - sent; master - times
-G                     (sync group)    MASTER       2026-11-20 18:57:36
-    its members
-";
-        assert_eq!(table(&answer), expected);
+    fn the_socket_is_found_by_the_pid_file() {
+        let of = |line| parse(&VRRP, line);
+        let json = Question { json: true, socket: "/run/evenkeel/vrrp.sock".into(), words: vec![] };
+        assert_eq!(of("--json").unwrap(), json);
+        assert_eq!(of("-p /x/k.pid").unwrap().socket, Path::new("/x/k.sock"));
+        assert_eq!(of("--pid=/x/k.pid").unwrap().socket, Path::new("/x/k.sock"));
+        assert_eq!(of("--socket /s").unwrap().socket, Path::new("/s"));
+        assert_eq!(of("-p"), None);
+        assert_eq!(of("--jason"), None);
+        let socket = |line| parse(&DIRECTOR, line).unwrap().socket;
+        assert_eq!(socket(""), Path::new("/run/evenkeel/director.sock"));
+        assert_eq!(socket("-p /x/k.pid"), Path::new("/x/k.director.sock"));
+    }
+
+    #[test]
+    fn a_question_has_as_many_words_as_it_needs() {
+        let explain = parse(&EXPLAIN, "192.0.2.1 --json 10.0.0.1:80").unwrap();
+        assert_eq!(explain.words, ["192.0.2.1", "10.0.0.1:80"]);
+        assert!(explain.json);
+        for wrong in ["", "192.0.2.1", "a b c"] {
+            assert_eq!(parse(&EXPLAIN, wrong), None, "{wrong}");
+        }
+        assert_eq!(parse(&DIRECTOR, "word"), None);
     }
 }

@@ -31,10 +31,33 @@ fn verdicts_and_lines_are_keepaliveds() {
         ("script", format!("global_defs {{\n  script_user root\n}}\n{notify}")),
         ("safe-script", format!("{safe}{notify}")),
         ("servers", format!("{good}{SERVER}")),
+        ("servers-alone", SERVER.to_owned()),
+        ("no-protocol", SERVER.replace("  protocol TCP\n", "")),
+        ("server-keyword", format!("{good}{}", SERVER.replace("lb_algo", "lb_algorithm"))),
+        ("algorithm", SERVER.replace("lb_algo rr", "lb_algo round")),
+        ("no-servers", SERVER.replace("real_server 10.20.0.7 80 {\n    TCP_CHECK {\n    }\n  }\n", "")),
+        ("check-script", SERVER.replace("TCP_CHECK {", "MISC_CHECK {\n misc_path /bin/true")),
+        (
+            "both-scripts",
+            format!("{notify}{}", SERVER.replace("TCP_CHECK {", "MISC_CHECK {\n misc_path /bin/true")),
+        ),
+        (
+            "safe-check",
+            format!("{safe}{}", SERVER.replace("TCP_CHECK {", "MISC_CHECK {\n misc_path /bin/true")),
+        ),
+        ("check-keyword", SERVER.replace("TCP_CHECK {", "TCP_CHECK {\n conect_timeout 3")),
+        ("quorum", SERVER.replace("lb_algo rr", "lb_algo rr\n  quorum 0\n  hysteresis 7")),
+        ("no-path", SERVER.replace("TCP_CHECK {", "MISC_CHECK {")),
+        ("address", SERVER.replace("10.20.0.7", "10.20.0.777")),
     ] {
         let file = lab.file(&format!("{name}.conf"), &text);
         let file = file.to_str().unwrap();
-        for words in [&["-t", "-P", "-f", file][..], &["-nt", "-PB", "--use-file", file]] {
+        for words in [
+            &["-t", "-f", file][..],
+            &["-t", "-P", "-f", file],
+            &["-t", "-C", "-f", file],
+            &["-nt", "-PB", "--use-file", file],
+        ] {
             let (code, out, err) = run(host, Path::new(ORACLE), words);
             assert_eq!(run(host, &ours, words), (code, out, once(&err)), "{name}: {words:?}");
         }
@@ -90,13 +113,6 @@ fn what_keepalived_lets_pass_does_not() {
     let (code, _, err) = run(host, &ours, &["-t", "-f", "/no/such/file"]);
     assert_eq!(code, Some(4));
     assert!(err.contains("/no/such/file"), "{err}");
-    let servers = lab.file("servers.conf", &format!("{}{SERVER}", router(100, "10.20.0.100")));
-    let (code, _, err) = run(host, &ours, &["-t", "-f", servers.to_str().unwrap()]);
-    assert_eq!(code, Some(5));
-    assert_eq!(
-        err,
-        "virtual_server (the director) is known, not served yet: start with -P to run VRRP alone\n"
-    );
     let missing = router(100, "10.20.0.100").replace("  priority", "  notify /bin/no-such-thing\n  priority");
     let missing = lab.file(
         "script.conf",
@@ -105,8 +121,8 @@ fn what_keepalived_lets_pass_does_not() {
     let (code, _, err) = run(host, &ours, &["-t", "-f", missing.to_str().unwrap()]);
     assert_eq!(err, "Script /bin/no-such-thing cannot be accessed - No such file or directory\n");
     assert_eq!(code, Some(0), "it may yet come");
-    let (code, _, err) =
-        run(host, &ours, &["-t", "-s", "no-such-namespace", "-f", servers.to_str().unwrap()]);
+    let good = lab.file("good.conf", &router(100, "10.20.0.100"));
+    let (code, _, err) = run(host, &ours, &["-t", "-s", "no-such-namespace", "-f", good.to_str().unwrap()]);
     assert_eq!(code, Some(5));
     assert!(err.contains("no-such-namespace"), "{err}");
 }

@@ -140,12 +140,12 @@ fn a_reload_that_cannot_be_changes_nothing() {
     let mut process = node.start(&lab);
     node.until_master(VIP);
     let child = node.vrrp();
-    let server = "virtual_server 10.20.0.100 80 {\n  protocol TCP\n  real_server 10.20.0.7 80 {\n  }\n}\n";
+    let unserved = "bfd_instance b {\n  neighbor_ip 10.20.0.7\n}\n";
     let said = |process: &testkit::lab::Process, what: &str| process.text().matches(what).count();
-    for (number, change) in ["missing", "servers", "no id"].into_iter().enumerate() {
+    for (number, change) in ["missing", "unserved", "no id"].into_iter().enumerate() {
         match change {
             "missing" => fs::remove_file(node.path("conf")).unwrap(),
-            "servers" => node.configure(&(router(99, VIP) + server)),
+            "unserved" => node.configure(&(router(99, VIP) + unserved)),
             _ => node.configure(&router(99, VIP).replace("virtual_router_id 51", "")),
         }
         process.signal(Signal::SIGHUP);

@@ -1,6 +1,7 @@
 //! Sync groups and track groups: who is in them.
 
 use super::Check;
+use super::weights::clear_weights;
 use crate::code;
 use crate::lower::Draft;
 use crate::model::{Name, SyncGroup, TrackGroup};
@@ -21,7 +22,7 @@ fn sync_groups(draft: &mut Draft, check: &mut Check<'_>) {
     for group in groups.iter().filter(|group| !group.tracking_weight) {
         for one in &mut draft.instances {
             if group.members.iter().any(|member| member.text == one.instance.name.text) {
-                clear_weights(&mut one.instance, check);
+                clear_member(&mut one.instance, check);
             }
         }
     }
@@ -81,23 +82,9 @@ fn keep_sync_group(
 }
 
 /// Weights of a member would pull the group apart; keepalived does not use them.
-fn clear_weights(instance: &mut crate::model::Instance, check: &mut Check<'_>) {
+fn clear_member(instance: &mut crate::model::Instance, check: &mut Check<'_>) {
+    clear_weights(instance, "SYNC group", check);
     let label = instance.name.text.clone();
-    for tracked in instance.track.interfaces.iter_mut().filter(|tracked| tracked.weight.value != 0) {
-        let name = &tracked.name.text;
-        let message = format!("({label}) ignoring {name} tracked interface weight due to SYNC group");
-        check.say(code::TRACKING, tracked.name.place, message);
-        tracked.weight.value = 0;
-    }
-    instance.track.scripts.retain(|tracked| {
-        let weighted = tracked.weight.value != 0;
-        if weighted {
-            let name = &tracked.name.text;
-            let message = format!("({label}) ignoring tracked script {name} with weights due to SYNC group");
-            check.say(code::TRACKING, tracked.name.place, message);
-        }
-        !weighted
-    });
     instance.track.files.retain_mut(|tracked| {
         if tracked.weight.value == 0 {
             return true;

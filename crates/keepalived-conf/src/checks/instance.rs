@@ -1,6 +1,7 @@
 //! Each instance for itself: its defaults, and settings that do not go together.
 
 use super::Check;
+use super::weights::clear_weights;
 use crate::code;
 use crate::load::Options;
 use crate::lower::{Draft, InstanceDraft};
@@ -43,7 +44,8 @@ fn settle(one: &mut InstanceDraft, global: &Global, options: &Options, check: &m
     strict(one, place, &label, check);
     own_interface(&mut one.instance, &label, check);
     if one.instance.priority == 255 {
-        owner_tracking(&mut one.instance, &label, check);
+        // The owner's priority never changes.
+        clear_weights(&mut one.instance, "address owner", check);
     }
     if !one.lower_delay_written && global.vrrp.garp.lower_prio_delay == Duration::from_secs(5) {
         one.instance.garp.lower_prio_delay = one.instance.garp.master_delay;
@@ -375,24 +377,5 @@ fn own_interface(instance: &mut Instance, label: &str, check: &mut Check<'_>) {
             check.say(code::TRACKING, tracked.name.place, message);
         }
         !same
-    });
-}
-
-/// The owner's priority never changes.
-fn owner_tracking(instance: &mut Instance, label: &str, check: &mut Check<'_>) {
-    let owner = "due to address owner";
-    for tracked in instance.track.interfaces.iter_mut().filter(|tracked| tracked.weight.value != 0) {
-        let message = format!("({label}) ignoring {} tracked interface weight {owner}", tracked.name.text);
-        check.say(code::TRACKING, tracked.name.place, message);
-        tracked.weight.value = 0;
-    }
-    instance.track.scripts.retain(|tracked| {
-        let weighted = tracked.weight.value != 0;
-        if weighted {
-            let name = &tracked.name.text;
-            let message = format!("({label}) ignoring tracked script {name} with weights {owner}");
-            check.say(code::TRACKING, tracked.name.place, message);
-        }
-        !weighted
     });
 }

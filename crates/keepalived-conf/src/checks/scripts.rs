@@ -28,8 +28,9 @@ pub(super) fn run(draft: &mut Draft, check: &mut Check<'_>) {
     if global.script_security {
         return;
     }
-    let what = ["scripts", "check scripts", "start/shutdown scripts"];
-    for (what, runs) in what.into_iter().zip(draft.runs_scripts) {
+    let [vrrp, director, once] = draft.runs_scripts;
+    // keepalived's checker process reads the file first.
+    for (what, runs) in [("check scripts", director), ("scripts", vrrp), ("start/shutdown scripts", once)] {
         if runs {
             let message =
                 format!("SECURITY VIOLATION - {what} are being executed but script_security not enabled.");

@@ -12,7 +12,7 @@ impl Lower<'_> {
     pub(crate) fn real_server(
         &mut self,
         node: &Node,
-        one: &ServerDraft,
+        one: &mut ServerDraft,
         draft: &mut Draft,
     ) -> Option<RealServer> {
         let line = &node.line;
@@ -33,8 +33,10 @@ impl Lower<'_> {
             port,
             weight: one.weight,
             forwarding: one.forwarding.unwrap_or_default(),
-            upper_threshold: 0,
-            lower_threshold: 0,
+            upper_threshold: one.upper_threshold,
+            lower_threshold: one.lower_threshold,
+            slow_start: one.slow_start,
+            drain: one.drain,
             inhibit_on_failure: one.inhibit,
             notify_up: None,
             notify_down: None,
@@ -45,9 +47,10 @@ impl Lower<'_> {
             place: Some(line.span),
         };
         let mut timing = Timing::default();
+        let mut own_method = None;
         for child in &node.body {
             if !super::is_checker_node(child) {
-                self.real_server_line(child, &mut server, &mut timing, draft);
+                self.real_server_line(child, &mut server, &mut timing, &mut own_method, draft);
             }
         }
         let own = timing.over(&one.timing);
@@ -58,8 +61,13 @@ impl Lower<'_> {
                 server.checkers.push(checker);
             }
         }
-        let tunnelled = matches!(server.forwarding, Forwarding::Tunnel(_));
-        if !tunnelled && one.family.is_some_and(|family| family != Family::of(address)) {
+        match own_method {
+            Some(own) => server.forwarding = own,
+            None => one.inherits_forwarding = true,
+        }
+        // With an own method only: what it inherits is settled later.
+        let tunnelled = matches!(own_method, Some(Forwarding::Tunnel(_)));
+        if !tunnelled && *one.family.get_or_insert(Family::of(address)) != Family::of(address) {
             let message = format!(
                 "Address family of virtual server and real server {address} don't match - skipping real server."
             );
@@ -74,6 +82,7 @@ impl Lower<'_> {
         node: &Node,
         server: &mut RealServer,
         timing: &mut Timing,
+        own_method: &mut Option<Forwarding>,
         draft: &mut Draft,
     ) {
         let line = &node.line;
@@ -94,25 +103,18 @@ impl Lower<'_> {
                 }
             }
             "lvs_method" => {
-                if let Some(forwarding) = self.forwarding(line, "real") {
-                    server.forwarding = forwarding;
-                }
+                *own_method = self.forwarding(line, "real").or(*own_method);
             }
             "uthreshold" | "lthreshold" => {
-                let Some(word) = self.word(line, 1) else { return };
                 let slot = if name == "uthreshold" {
                     &mut server.upper_threshold
                 } else {
                     &mut server.lower_threshold
                 };
-                match self.unsigned(word, 0, u32::MAX) {
-                    Some(count) => *slot = count,
-                    None => {
-                        let message = format!("Invalid real_server {name} '{}' - ignoring", word.text);
-                        self.say(code::NUMBER, word.span, message);
-                    }
-                }
+                self.threshold(line, name, "real_server", slot);
             }
+            "slow_start" => self.span_of_time(line, name, &mut server.slow_start),
+            "drain" => self.span_of_time(line, name, &mut server.drain),
             "inhibit_on_failure" => {
                 let message = |value: &str| format!("Invalid inhibit_on_failure parameter {value}");
                 server.inhibit_on_failure = self.switch(line, message).unwrap_or(server.inhibit_on_failure);

@@ -1,5 +1,6 @@
 //! `SSL`, `virtual_server_group`, `virtual_server`.
 
+use super::number::Times;
 use super::{Draft, Lower, name_of};
 use crate::code;
 use crate::lower::checker::Timing;
@@ -18,6 +19,22 @@ use std::time::Duration;
 const MAX_PERSISTENCE: u32 = 31 * 86_400;
 /// When `persistence_timeout` has no value.
 const PERSISTENCE: Duration = Duration::from_secs(360);
+/// What people call schedulers whose names are abbreviations.
+const SCHEDULERS_IN_WORDS: [(&str, &str); 13] = [
+    ("roundrobin", "rr"),
+    ("weightedroundrobin", "wrr"),
+    ("staticrr", "wrr"),
+    ("leastconn", "lc"),
+    ("leastconnection", "lc"),
+    ("leastconnections", "lc"),
+    ("weightedleastconnection", "wlc"),
+    ("weightedleastconnections", "wlc"),
+    ("source", "sh"),
+    ("sourcehash", "sh"),
+    ("destinationhash", "dh"),
+    ("maglev", "mh"),
+    ("neverqueue", "nq"),
+];
 /// Characters of the name of a persistence engine.
 const ENGINE_MAX: usize = 15;
 
@@ -32,6 +49,16 @@ pub(crate) struct ServerDraft {
     pub(crate) timing: Timing,
     pub(crate) inhibit: bool,
     pub(crate) weight: u16,
+    pub(crate) upper_threshold: u32,
+    pub(crate) lower_threshold: u32,
+    pub(crate) slow_start: Duration,
+    pub(crate) drain: Duration,
+    /// `lb_algo` named what does not exist, and where.
+    pub(crate) unknown_scheduler: Option<Span>,
+    /// `sorry_server_lvs_method` was said.
+    pub(crate) sorry_forwarding: bool,
+    /// A server leaves the forwarding method to the virtual server.
+    pub(crate) inherits_forwarding: bool,
     pub(crate) span: Span,
 }
 
@@ -46,7 +73,7 @@ pub(crate) fn show_service(service: &Service, protocol: Option<Protocol>) -> Str
     match service {
         Service::Address { address, port } => format!("[{address}]:{protocol}:{port}"),
         Service::Mark(mark) => format!("FWM {mark}"),
-        Service::Group(name) => format!("[{}]:{protocol}", name.text),
+        Service::Group { name, member } => format!("[{}]:{member}", name.text),
     }
 }
 
@@ -200,13 +227,14 @@ impl Lower<'_> {
 
     pub(crate) fn virtual_server(&mut self, node: &Node, draft: &mut Draft) {
         let Some(mut one) = self.server_head(node) else { return };
-        for child in &node.body {
-            if child.keyword.name == "real_server" {
-                let server = self.real_server(child, &one, draft);
-                one.server.real_servers.extend(server);
-            } else {
-                self.server_line(child, &mut one, draft);
-            }
+        let is_server = |child: &&Node| child.keyword.name == "real_server";
+        for child in node.body.iter().filter(|child| !is_server(child)) {
+            self.server_line(child, &mut one, draft);
+        }
+        // What servers inherit may stand after them.
+        for child in node.body.iter().filter(is_server) {
+            let server = self.real_server(child, &mut one, draft);
+            one.server.real_servers.extend(server);
         }
         draft.servers.push(one);
     }
@@ -215,7 +243,7 @@ impl Lower<'_> {
         let line = &node.line;
         let first = self.word(line, 1)?;
         let service = match first.text.as_str() {
-            "group" => Service::Group(name_of(self.word(line, 2)?)),
+            "group" => Service::Group { name: name_of(self.word(line, 2)?), member: 0 },
             "fwmark" => {
                 let word = self.word(line, 2)?;
                 let Some(mark) = self.unsigned(word, 0, u32::MAX) else {
@@ -283,6 +311,13 @@ impl Lower<'_> {
             timing: Timing::default(),
             inhibit: false,
             weight: 1,
+            upper_threshold: 0,
+            lower_threshold: 0,
+            slow_start: Duration::ZERO,
+            drain: Duration::ZERO,
+            unknown_scheduler: None,
+            sorry_forwarding: false,
+            inherits_forwarding: false,
             span: line.span,
         })
     }
@@ -321,8 +356,8 @@ impl Lower<'_> {
                 match known {
                     Some((_, scheduler)) => one.scheduler = Some(*scheduler),
                     None => {
-                        let message = format!("Invalid lvs_scheduler '{}' - ignoring", word.text);
-                        self.say(code::CHOICE, word.span, message);
+                        self.unknown_scheduler(word);
+                        one.unknown_scheduler = Some(word.span);
                     }
                 }
             }
@@ -396,7 +431,7 @@ impl Lower<'_> {
                 if slot.is_some() {
                     let given = line.words.get(1).map_or("", |word| word.text.as_str());
                     let group = match &server.service {
-                        Service::Group(name) => name.text.clone(),
+                        Service::Group { name, .. } => name.text.clone(),
                         _ => "(null)".to_owned(),
                     };
                     let message = format!("({group}) {name} script already specified - ignoring {given}");
@@ -420,6 +455,7 @@ impl Lower<'_> {
                 };
                 if let Some(forwarding) = self.forwarding(line, "sorry") {
                     sorry.forwarding = forwarding;
+                    one.sorry_forwarding = true;
                 }
             }
             "weight" => {
@@ -433,8 +469,56 @@ impl Lower<'_> {
                     }
                 }
             }
+            "uthreshold" | "lthreshold" => {
+                let slot =
+                    if name == "uthreshold" { &mut one.upper_threshold } else { &mut one.lower_threshold };
+                self.threshold(line, name, "virtual_server", slot);
+            }
+            "slow_start" => self.span_of_time(line, name, &mut one.slow_start),
+            "drain" => self.span_of_time(line, name, &mut one.drain),
             _ => {}
         }
+    }
+
+    /// `uthreshold` or `lthreshold`.
+    pub(crate) fn threshold(&mut self, line: &Line, name: &str, who: &str, slot: &mut u32) {
+        let Some(word) = self.word(line, 1) else { return };
+        match self.unsigned(word, 0, u32::MAX) {
+            Some(count) => *slot = count,
+            None => {
+                let message = format!("Invalid {who} {name} '{}' - ignoring", word.text);
+                self.say(code::NUMBER, word.span, message);
+            }
+        }
+    }
+
+    /// `slow_start` or `drain`: 0 to one day.
+    pub(crate) fn span_of_time(&mut self, line: &Line, name: &str, slot: &mut Duration) {
+        let Some(word) = self.word(line, 1) else { return };
+        match self.time(word, Times { least: 0, most: 86_400_000_000, lenient: false }) {
+            Some(time) => *slot = time,
+            None => {
+                let message = format!("{name} '{}' must be in [0, 86400] seconds - ignoring", word.text);
+                self.say(code::TIME, word.span, message);
+            }
+        }
+    }
+
+    fn unknown_scheduler(&mut self, word: &Word) {
+        let message = format!("Invalid lvs_scheduler '{}' - ignoring", word.text);
+        let mut diagnostic = diag::Diagnostic::warning(code::CHOICE, message).at(word.span);
+        let lower = word.text.to_ascii_lowercase();
+        let names = Scheduler::ALL.iter().map(|(name, _)| *name);
+        let likely = SCHEDULERS_IN_WORDS
+            .iter()
+            .find(|(words, _)| lower.replace(['-', '_', ' '], "") == *words)
+            .map(|(_, name)| *name)
+            .or_else(|| diag::suggest(&lower, names));
+        diagnostic = match likely {
+            Some(name) => diagnostic.note(format!("wlc is used in its place; `{name}` was probably meant")),
+            None => diagnostic.note("wlc is used in its place; names are rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf and twos"),
+        };
+        self.report.push(diagnostic);
     }
 
     fn sorry_server(&mut self, line: &Line, one: &mut ServerDraft) {

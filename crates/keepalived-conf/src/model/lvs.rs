@@ -179,7 +179,12 @@ pub enum Service {
     /// `virtual_server fwmark N`.
     Mark(u32),
     /// `virtual_server group NAME`.
-    Group(Name),
+    Group {
+        /// The group's name.
+        name: Name,
+        /// The how-manyth virtual server of the group it is, from 0: keepalived's lines show it in place of a port.
+        member: u16,
+    },
 }
 
 /// `persistence_timeout` and what belongs to it.
@@ -287,6 +292,10 @@ pub struct RealServer {
     pub upper_threshold: u32,
     /// `lthreshold`; 0: three quarters of the upper one.
     pub lower_threshold: u32,
+    /// `slow_start`: when it returns, its weight grows to the whole in this time; zero: at once.
+    pub slow_start: Duration,
+    /// `drain`: when it is removed, it goes on with its connections for at most this long; zero: not.
+    pub drain: Duration,
     /// `inhibit_on_failure`: weight 0 instead of leaving.
     pub inhibit_on_failure: bool,
     /// `notify_up`.

@@ -1,13 +1,13 @@
-//! The VRRP process as its parent sees it.
+//! A child process as its parent sees it: the VRRP process, the checker process.
 
 use crate::haproxy::startup::ROLE;
-use crate::keepalived::VRRP;
+use crate::keepalived::part::Part;
 use crate::keepalived::pids::PidFile;
 use crate::keepalived::snapshot::Sealed;
 use crate::message::reason;
 use ek_time::Instant;
 use reactor::Stream;
-use reactor::child::{self, Child, SpawnOptions};
+use reactor::child::{self, SpawnOptions};
 use reactor::signal::SIGHUP;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -20,28 +20,28 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::task::{Context, Poll};
 use vrrpd::parent::StandIn;
 
-/// A VRRP process.
-pub(super) struct Vrrp {
-    child: Child,
+/// The process of a part.
+pub(super) struct Child {
+    part: Part,
+    child: child::Child,
     /// What it says; `None` when it says nothing any more.
     channel: Option<Stream>,
     /// The same socket, for configurations on their way down.
     socket: UnixStream,
     stand_in: StandIn,
     started: Instant,
-    was_ready: bool,
     _pid_file: Option<PidFile>,
 }
 
-impl Vrrp {
+impl Child {
     /// Starts it with the words this process was started with, and gives it its configuration.
-    pub(super) fn start(snapshot: &Sealed, pid_file: &Path) -> io::Result<Self> {
+    pub(super) fn start(part: Part, snapshot: &Sealed, pid_file: &Path) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut words = std::env::args_os();
         let mut command = Command::new("/proc/self/exe");
         command.arg0(words.next().unwrap_or_else(|| "keepalived".into())).args(words);
         // The service manager listens to the parent alone.
-        command.env(ROLE, VRRP).env_remove("NOTIFY_SOCKET").stdin(Stdio::from(OwnedFd::from(theirs)));
+        command.env(ROLE, part.name()).env_remove("NOTIFY_SOCKET").stdin(Stdio::from(OwnedFd::from(theirs)));
         // A terminal's signals are for the parent, which ends it in order.
         let options = SpawnOptions { own_group: true, ..SpawnOptions::default() };
         let child = child::spawn(&mut command, &options)?;
@@ -51,12 +51,12 @@ impl Vrrp {
         let channel = Stream::from_fd(OwnedFd::from(ours.try_clone()?))?;
         Ok(Self {
             _pid_file: PidFile::write(pid_file, child.pid()).ok(),
+            part,
             child,
             channel: Some(channel),
             socket: ours,
             stand_in: StandIn::new(),
             started: reactor::now(),
-            was_ready: false,
         })
     }
 
@@ -88,11 +88,6 @@ impl Vrrp {
     /// How often it has said that it is ready.
     pub(super) fn readies(&self) -> u64 {
         self.stand_in.readies()
-    }
-
-    /// Whether it is ready and this was not asked before.
-    pub(super) fn first_ready(&mut self) -> bool {
-        !std::mem::replace(&mut self.was_ready, true)
     }
 
     pub(super) fn poll_exited(&mut self, cx: &mut Context<'_>) -> Poll<Option<ExitStatus>> {
@@ -143,7 +138,8 @@ impl Vrrp {
         let heard = self.hear();
         let holds = self.stand_in.holds();
         if holds.is_empty() {
-            return heard.err().map(|error| format!("VRRP process: {error}")).into_iter().collect();
+            let title = self.part.title();
+            return heard.err().map(|error| format!("{title} process: {error}")).into_iter().collect();
         }
         // Everything else can wait.
         let errors = self.stand_in.say_farewell();

@@ -1,0 +1,3 @@
+//! The director.
+
+pub mod plane;
