@@ -132,6 +132,13 @@ impl Child {
         }
     }
 
+    /// Whether it is ending: it says nothing any more, and its memory is gone. It is a while until the system has taken
+    /// down its sockets and says that it has exited, but from here on it does nothing.
+    pub(super) fn is_ending(&self) -> bool {
+        let memory = || std::fs::read_to_string(format!("/proc/{}/statm", self.pid()));
+        self.channel.is_none() && memory().is_ok_and(|sizes| sizes.starts_with("0 "))
+    }
+
     /// Does what a process that is gone has left undone: says that its Master routers resign, at once, and takes back
     /// what they had set up, if that is to be. Returns what there is to log.
     pub(super) fn stand_in(&mut self, undo: bool) -> Vec<String> {
