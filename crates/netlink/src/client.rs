@@ -30,13 +30,7 @@ impl Client {
     /// When the system has no such sockets.
     pub fn open(protocol: Protocol) -> Result<Self, Error> {
         let socket = open(protocol)?;
-        Ok(Self {
-            socket,
-            protocol,
-            timeout: Duration::from_secs(5),
-            sequence: 0,
-            unfinished: false,
-        })
+        Ok(Self { socket, protocol, timeout: Duration::from_secs(5), sequence: 0, unfinished: false })
     }
 
     /// How long an operation may wait for the kernel; 5 s unless set.

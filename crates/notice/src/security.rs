@@ -145,7 +145,11 @@ fn scripts(config: &Config) -> Vec<&Script> {
                 &notify.any,
             ]
         });
-    fifos.filter_map(|fifo| fifo.script.as_ref()).chain(tracked).chain(notifies.flatten().map(Box::as_ref)).collect()
+    fifos
+        .filter_map(|fifo| fifo.script.as_ref())
+        .chain(tracked)
+        .chain(notifies.flatten().map(Box::as_ref))
+        .collect()
 }
 
 /// Those of its director.

@@ -485,11 +485,10 @@ fn plan_router(model: &model::Config, instance: &model::Instance, links: &mut Li
                 // "dev" names the interface below the virtual MAC explicitly.
                 return below;
             }
-            let wants_own = address
-                .use_vmac
-                .as_deref()
-                .cloned()
-                .or_else(|| (instance.vmac_addr && Some(below) != base).then(model::AddressVmac::default));
+            let wants_own =
+                address.use_vmac.as_deref().cloned().or_else(|| {
+                    (instance.vmac_addr && Some(below) != base).then(model::AddressVmac::default)
+                });
             match wants_own {
                 None => below,
                 Some(vmac) => {

@@ -165,13 +165,16 @@ impl Presence {
             return TrackState::Down;
         }
         let addresses =
-            model.static_addresses.iter().filter(|address| named(address.track_group.as_deref())).all(|address| {
-                let link = installer.index(static_interface(model, address));
-                self.addresses.contains(&(link, address.prefix.address))
-            });
+            model.static_addresses.iter().filter(|address| named(address.track_group.as_deref())).all(
+                |address| {
+                    let link = installer.index(static_interface(model, address));
+                    self.addresses.contains(&(link, address.prefix.address))
+                },
+            );
         let routes = model.static_routes.iter().enumerate();
-        let mut routes =
-            routes.filter(|(_, route)| named(route.track_group.as_ref())).map(|(at, _)| Item::StaticRoute(at));
+        let mut routes = routes
+            .filter(|(_, route)| named(route.track_group.as_ref()))
+            .map(|(at, _)| Item::StaticRoute(at));
         let rules = model.static_rules.iter().enumerate();
         let mut rules =
             rules.filter(|(_, rule)| named(rule.track_group.as_ref())).map(|(at, _)| Item::StaticRule(at));

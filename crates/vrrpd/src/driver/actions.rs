@@ -230,7 +230,8 @@ fn forwards_v6(interface: &str) -> bool {
 }
 
 fn remember(history: &mut Vec<Vec<crate::dump::Transition>>, notification: &Notification) {
-    if let Notification::State { subject: vrrp::Subject::Router(router), from, to, cause, .. } = notification {
+    if let Notification::State { subject: vrrp::Subject::Router(router), from, to, cause, .. } = notification
+    {
         if history.len() <= router.index() {
             history.resize_with(router.index() + 1, Vec::new);
         }
