@@ -25,7 +25,7 @@ use notice::log::Log;
 use notice::mailbox::Mailbox;
 use reactor::raw::{Family, Inbox, RawSocket};
 use reactor::{Stream, Task, boot_time};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
@@ -56,6 +56,8 @@ pub struct World {
     pub notifier: Notifier,
     /// The log.
     pub log: Rc<Log>,
+    /// How often a tracked script could not be run for want of descriptors, processes or memory.
+    pub not_run: Rc<Cell<u64>>,
     /// Where tasks put what wakes the loop.
     pub inputs: Mailbox<Input>,
     /// Where tracks report.
@@ -185,6 +187,7 @@ impl World {
             interfaces,
             notifier,
             log,
+            not_run: Rc::default(),
             inputs: Mailbox::default(),
             reports: Reports::default(),
             started,

@@ -145,7 +145,15 @@ pub fn status(world: &World) -> Value {
         "started": seconds(world.started.1),
         "instances": instances,
         "groups": groups,
+        "strays": strays(world),
+        "scripts_not_run": world.not_run.get(),
     })
+}
+
+/// Packets that are in no virtual router's counters.
+fn strays(world: &World) -> Value {
+    let strays = world.router.strays();
+    json!({"truncated": strays.truncated, "unknown_vrid": strays.unknown_vrid, "idle": strays.idle})
 }
 
 fn instance(world: &World, router: RouterId) -> Option<Value> {

@@ -87,9 +87,21 @@ pub(super) fn render(world: &World) -> String {
     }
     json.0.push(']');
     if version2 {
+        strays(world, &mut json);
         json.0.push('}');
     }
     json.0
+}
+
+/// Packets that are in no virtual router's statistics; the first version has no place for them.
+fn strays(world: &World, json: &mut Json) {
+    let strays = world.router.strays();
+    json.name("strays");
+    json.open('{');
+    json.plain("truncated", strays.truncated);
+    json.plain("unknown_vrid", strays.unknown_vrid);
+    json.plain("idle", strays.idle);
+    json.0.push('}');
 }
 
 fn data(world: &World, json: &mut Json, router: RouterId, instance: &model::Instance) {
