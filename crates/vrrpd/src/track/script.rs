@@ -2,10 +2,10 @@
 
 use super::{Reports, TrackReport};
 use keepalived_conf::model::TrackScript;
+use nix::errno::Errno;
 use notice::log::Log;
 use notice::script::{Outcome, Program};
 use reactor::{now, sleep_until};
-use nix::errno::Errno;
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
@@ -96,7 +96,10 @@ impl<K: Copy + 'static> Watch<K> {
             Ok(run) => run,
             Err(error) if is_shortage(&error) => {
                 self.not_run.set(self.not_run.get() + 1);
-                self.log.info(format_args!("Unable to run track script {}, whose state stays: {error}", self.name));
+                self.log.info(format_args!(
+                    "Unable to run track script {}, whose state stays: {error}",
+                    self.name
+                ));
                 return None;
             }
             Err(error) => {

@@ -65,7 +65,8 @@ pub(super) fn table(answer: &Value) -> String {
         let _ = writeln!(text, "    {}", word(group, "cause"));
     }
     let count = |of: Option<&Value>, name: &str| of.and_then(|of| of.get(name)?.as_u64()).unwrap_or(0);
-    for (name, what) in [("truncated", "without whole headers"), ("unknown_vrid", "of a VRID that is not configured")]
+    for (name, what) in
+        [("truncated", "without whole headers"), ("unknown_vrid", "of a VRID that is not configured")]
     {
         match count(answer.get("strays"), name) {
             0 => {}
