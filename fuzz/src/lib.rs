@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "address", run: targets::address },
     Target { name: "advert", run: targets::advert },
     Target { name: "chunks", run: targets::chunks },
@@ -30,6 +30,7 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "error_page", run: targets::error_page },
     Target { name: "keepalived_config", run: targets::keepalived_config },
     Target { name: "log_format", run: targets::log_format },
+    Target { name: "netlink_answer", run: targets::netlink_answer },
     Target { name: "request_head", run: targets::request_head },
     Target { name: "response_head", run: targets::response_head },
 ];

@@ -58,6 +58,7 @@ fn folders(target: &str) -> &'static [(&'static str, &'static str)] {
         ],
         "request_head" => &[("request", "http1/tests/data/request")],
         "response_head" | "error_page" => &[("response", "http1/tests/data/response")],
+        "netlink_answer" => &[("answer", "netlink/tests/answers")],
         "chunks" => &[("chunked", "http1/tests/data/chunked")],
         _ => &[],
     }

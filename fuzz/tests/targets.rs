@@ -45,5 +45,6 @@ macro_rules! tests {
 }
 
 tests!(
-    address advert chunks condition config error_page keepalived_config log_format request_head response_head
+    address advert chunks condition config error_page keepalived_config log_format netlink_answer request_head
+    response_head
 );

@@ -4,9 +4,10 @@ use crate::shell::{self, cargo, has};
 use std::process::Command;
 
 /// Debian packages by the program that shows they are there.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("haproxy", "haproxy"),
     ("keepalived", "keepalived"),
+    ("ipvsadm", "ipvsadm"),
     ("ip", "iproute2"),
     ("nginx", "nginx-light"),
     ("curl", "curl"),
@@ -19,7 +20,21 @@ const NEEDED: [(&str, &str); 9] = [
 /// Installs what is missing, then runs all tests.
 pub(crate) fn run(extra: &[&str]) -> Result<(), String> {
     install_missing()?;
+    fetch_guest()?;
     shell::run(cargo().args(["test", "--workspace", "--locked"]).args(extra))
+}
+
+/// Downloads the kernel with IPVS that some tests run on, once, so that no test waits for it.
+fn fetch_guest() -> Result<(), String> {
+    let script = shell::root().join("crates/testkit/uml/fetch.sh");
+    let output = Command::new(&script).output().map_err(|e| format!("{}: {e}", script.display()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!(
+        "{said}\nThe tests of the director run on a kernel with IPVS, in a guest of User-Mode-Linux."
+    ))
 }
 
 fn install_missing() -> Result<(), String> {

@@ -5,7 +5,7 @@ use check::checker::regex::{Conditions, Pattern};
 use check::checker::script::ScriptEnd;
 use check::checker::smtp::{SmtpTalk, Turn};
 use check::checker::udp::UdpPattern;
-use check::checker::{Attempt, Failure, Kind, Names, Retry, Settings, dns};
+use check::checker::{Attempt, Failure, Kind, Names, Proof, Retry, Settings, Weight, dns};
 use core::time::Duration;
 use std::net::SocketAddr;
 
@@ -193,4 +193,93 @@ fn the_log_is_keepaliveds() {
         parts += 1;
     }
     assert_eq!(parts, 26 * 5);
+}
+
+const FLAPPING: &str = include_str!("data/keepalived-2.2.7-flapping.txt");
+/// The configured weight of the flapping servers.
+const CONFIGURED: u16 = 4;
+
+/// What is logged of a server that answers by a script and then well.
+fn flap(title: &str, script: &[u8]) -> Vec<String> {
+    let has = |word: &str| title.split(' ').any(|said| said == word);
+    let number = |name: &str| {
+        let said = title.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        said.map_or(0, |number| number.parse().unwrap())
+    };
+    let (kind, failure) = match title.split(' ').next() {
+        Some("http") => (Kind::Http, Failure::Status(500)),
+        Some("smtp") => (Kind::Smtp, Failure::Banner),
+        Some("dns") => (Kind::Dns, Failure::Rcode(2)),
+        Some("udp") => (Kind::Udp, Failure::Mismatch),
+        Some("misc") => (Kind::Misc, Failure::Refused),
+        other => panic!("{other:?}"),
+    };
+    let settings = Settings {
+        kind,
+        delay_loop: Duration::from_secs(1),
+        delay_before_retry: Duration::from_millis(200),
+        warmup: Duration::ZERO,
+        retry: number("retry"),
+        urls: u16::try_from(number("urls")).unwrap(),
+        alpha: has("alpha"),
+        fast_recovery: has("fast"),
+        log_all_failures: has("log"),
+        dynamic: has("dynamic"),
+    };
+    let urls: Vec<Url> =
+        (0..settings.urls).map(|index| Url { path: format!("/{index}"), ..Url::default() }).collect();
+    let address: SocketAddr = "192.0.2.1:8000".parse().unwrap();
+    let names = Names {
+        real_server: "[192.0.2.1]:tcp:8000",
+        virtual_server: "[192.0.2.100]:tcp:80",
+        address,
+        destination: address,
+        script: "/usr/bin/misc",
+        urls: &urls,
+    };
+    let (mut retry, mut weight, mut said) = (Retry::new(&settings), CONFIGURED, Vec::new());
+    for &answer in script.iter().chain(&[0; 12]) {
+        let attempt = match (kind, answer) {
+            (Kind::Misc, status) => Attempt::Script(ScriptEnd::Exited(status)),
+            (Kind::Http, 0) => Attempt::Page { result: Ok(Proof::Status), lengths: None },
+            (Kind::Http, _) => Attempt::Page { result: Err(failure), lengths: None },
+            (_, 0) => Attempt::Passed,
+            _ => Attempt::Failed(failure),
+        };
+        let was_up = retry.up();
+        let step = retry.finish(&settings, attempt, Duration::ZERO);
+        let new = match step.weight {
+            None => weight,
+            Some(Weight::Absolute(absolute)) => absolute,
+            Some(Weight::Configured | Weight::Forgotten) => CONFIGURED,
+        };
+        if new != weight && step.weight != Some(Weight::Forgotten) {
+            let active = if was_up { "active" } else { "inactive" };
+            said.push(format!(
+                "Changing weight from {weight} to {new} for {active} service {} of VS {}",
+                names.real_server, names.virtual_server
+            ));
+        }
+        weight = new;
+        said.extend(step.lines.iter().flatten().map(|line| line.display(&names).to_string()));
+        if let Some(verdict) = step.verdict.filter(|verdict| verdict.changed) {
+            said.push(if verdict.up { "=> up" } else { "=> down" }.to_owned());
+        }
+    }
+    said
+}
+
+#[test]
+fn flapping_servers_are_judged_as_keepalived_does() {
+    let mut parts = 0;
+    for part in FLAPPING.split("\n# ").skip(1) {
+        let mut lines = part.lines().filter(|line| !line.is_empty());
+        let title = lines.next().expect("a title");
+        let script = lines.next().and_then(|line| line.strip_prefix("script ")).expect("a script");
+        let script: Vec<u8> = script.split(' ').map(|status| status.parse().unwrap()).collect();
+        let recorded: Vec<&str> = lines.collect();
+        assert_eq!(flap(title, &script), recorded, "{title} {script:?}");
+        parts += 1;
+    }
+    assert_eq!(parts, 66);
 }

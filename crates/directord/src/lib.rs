@@ -1,11 +1,19 @@
 //! The director role: what the core decides, done.
 
-mod command;
-mod dry;
+pub mod command;
+pub mod driver;
+pub mod dry;
+pub mod dump;
+pub mod kernel;
+pub mod lower;
+pub mod notify;
+pub mod parent;
 pub mod plan;
+pub mod presence;
 pub mod probe;
 mod run;
+pub mod settings;
 pub mod status;
-mod table;
+pub mod table;
 
 pub use run::{Exit, Options, Reload, run};

@@ -1,11 +1,9 @@
 //! What a configuration comes to: the core's part and the checkers' plans.
 
+use director::RealServerId;
+pub use director::{CheckerId, VirtualServerId};
 use keepalived_conf::model;
 use std::rc::Rc;
-
-/// A checker of the configuration in force, counted through all virtual servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CheckerId(pub u32);
 
 /// All that is needed to run a checker.
 #[derive(Clone, Debug)]
@@ -22,4 +20,45 @@ pub struct CheckerPlan {
     pub log_all_failures: bool,
     /// It counts as up until it has run (false with `alpha`).
     pub up: bool,
+}
+
+/// A configuration and what follows from it. Lists of the model keep their order.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// As read.
+    pub model: model::Config,
+    /// Where each real server stands in the model, by [`RealServerId`].
+    pub real_servers: Vec<RealServerPlace>,
+    /// The checkers, by [`CheckerId`], as they begin.
+    pub checkers: Vec<CheckerPlan>,
+}
+
+/// Where a real server stands.
+#[derive(Clone, Debug)]
+pub struct RealServerPlace {
+    /// Its virtual server.
+    pub virtual_server: VirtualServerId,
+    /// Its place among the real servers of that.
+    pub position: usize,
+    /// Its first checker; the others follow.
+    pub first_checker: CheckerId,
+}
+
+impl Plan {
+    /// A virtual server.
+    pub fn virtual_server(&self, id: VirtualServerId) -> Option<&model::VirtualServer> {
+        self.model.virtual_servers.get(id.index())
+    }
+
+    /// A real server and the virtual server it belongs to.
+    pub fn real_server(&self, id: RealServerId) -> Option<(&model::VirtualServer, &model::RealServer)> {
+        let place = self.real_servers.get(id.index())?;
+        let service = self.virtual_server(place.virtual_server)?;
+        Some((service, service.real_servers.get(place.position)?))
+    }
+
+    /// Whether the presence of addresses matters.
+    pub fn uses_presence(&self) -> bool {
+        self.model.virtual_servers.iter().any(|server| server.ha_suspend)
+    }
 }

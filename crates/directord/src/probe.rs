@@ -121,3 +121,15 @@ impl Drop for Prober {
         self.engine.clear();
     }
 }
+
+impl From<Verdict> for director::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        let weight = verdict.weight.map(|weight| match weight {
+            WeightChange::Script(Weight::Configured) => director::Weight::Configured,
+            WeightChange::Script(Weight::Absolute(weight)) => director::Weight::Exactly(weight.into()),
+            WeightChange::Script(Weight::Forgotten) => director::Weight::Forgotten,
+            WeightChange::Sum(sum) => director::Weight::Plus(sum.into()),
+        });
+        Self { weight, ..Self::new(verdict.up, verdict.reason, verdict.mail.unwrap_or_default()) }
+    }
+}

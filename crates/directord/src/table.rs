@@ -1,11 +1,10 @@
-//! The table of virtual services as it is wanted, kept up in a data plane that may fail, and that others may change.
+//! The table of virtual services, kept as the core wants it in a data plane that may fail, and that others may change.
 
 use crate::command;
-use director::plane::{
-    Change, DataPlane, Destination, DestinationKey, Entry, PlaneError, Service, ServiceKey, Table,
-};
+use director::plane::{Change, DataPlane, DestinationKey, PlaneError, ServiceKey, Table};
 use ek_time::{Duration, Instant};
 use netlink::ipvs::Asked;
+use nix::errno::Errno;
 use notice::log::{Level, Log};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -20,13 +19,13 @@ const SHARE: u32 = 500;
 const PATIENCE: u32 = 3;
 
 /// What went wrong and right with the data plane.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Changes made.
     pub changes: u64,
     /// Changes refused or not possible.
     pub failures: u64,
-    /// Changes made because the table was not as it should be.
+    /// Changes made because somebody else had changed the table.
     pub repairs: u64,
 }
 
@@ -34,23 +33,29 @@ pub struct Counts {
 pub struct Keeper {
     plane: Box<dyn DataPlane>,
     log: Rc<Log>,
-    wanted: Table,
-    /// Services of the configuration, and those removed whose removal has not been seen to succeed.
-    owned: BTreeSet<ServiceKey>,
     /// Destinations that were removed, and whose removal failed.
     leftover: BTreeSet<(ServiceKey, DestinationKey)>,
     counts: Counts,
-    /// The last failure, while there is one.
+    /// The last failure, while nothing can be changed.
     failing: Option<String>,
-    pause: Duration,
-    next_look: Option<Instant>,
     /// Changes that were refused for what they are, with keepalived's line.
     refused: BTreeMap<Thing, String>,
     /// How often a thing was put right.
     repaired: BTreeMap<Thing, u32>,
+    pause: Duration,
+    next_look: Option<Instant>,
 }
 
 type Thing = (ServiceKey, Option<DestinationKey>);
+
+/// A table that was looked at.
+#[derive(Debug)]
+pub struct Look {
+    /// What there is.
+    pub table: Table,
+    /// Changes were not possible before: what differs is not somebody else's doing.
+    pub made_up: bool,
+}
 
 impl std::fmt::Debug for Keeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,20 +64,18 @@ impl std::fmt::Debug for Keeper {
 }
 
 impl Keeper {
-    /// With nothing wanted.
+    /// Of a data plane.
     pub fn new(plane: Box<dyn DataPlane>, log: Rc<Log>) -> Self {
         Self {
             plane,
             log,
-            wanted: Table::new(),
-            owned: BTreeSet::new(),
             leftover: BTreeSet::new(),
             counts: Counts::default(),
             failing: None,
-            pause: FIRST_PAUSE,
-            next_look: None,
             refused: BTreeMap::new(),
             repaired: BTreeMap::new(),
+            pause: FIRST_PAUSE,
+            next_look: None,
         }
     }
 
@@ -82,8 +85,8 @@ impl Keeper {
     }
 
     /// What was done so far.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Why the table is not as it should be, while that is so.
@@ -91,19 +94,13 @@ impl Keeper {
         self.failing.as_deref().or_else(|| self.refused.values().next().map(String::as_str))
     }
 
-    /// The table as it should be.
-    pub fn wanted(&self) -> &Table {
-        &self.wanted
-    }
-
-    /// Counts what is there already for what is wanted, of the services named: what a predecessor left.
-    pub fn adopt(&mut self, table: &Table, services: &[ServiceKey]) {
-        for key in services {
-            if let Some(entry) = table.get(key) {
-                self.owned.insert(*key);
-                self.wanted.insert(*key, entry.clone());
-            }
-        }
+    /// The table at the start; empty, with the reason in the log, when it cannot be had.
+    pub fn first_table(&mut self, now: Instant) -> Table {
+        self.next_look = Some(now + LOOKS);
+        self.plane.table().unwrap_or_else(|error| {
+            self.fail(&Asked::Look, &error, now);
+            Table::new()
+        })
     }
 
     /// Makes changes, in their order.
@@ -112,13 +109,30 @@ impl Keeper {
             return;
         }
         for change in changes {
-            self.want(change);
+            self.repaired.remove(&thing(change));
+            self.refused.remove(&thing(change));
+            match change {
+                Change::RemoveDestination(key, destination) if self.failing.is_some() => {
+                    self.leftover.insert((*key, *destination));
+                }
+                Change::AddDestination(key, destination) | Change::EditDestination(key, destination) => {
+                    self.leftover.remove(&(*key, destination.key));
+                }
+                _ => {}
+            }
         }
         if self.failing.is_none() {
             self.carry_out(changes, now);
+        } else {
+            self.counts.failures += changes.len() as u64;
         }
-        if self.next_look.is_none() {
-            self.next_look = Some(now + LOOKS);
+    }
+
+    /// Removes every service.
+    pub fn flush(&mut self, now: Instant) {
+        self.leftover.clear();
+        if let Err(error) = self.plane.flush() {
+            self.fail(&Asked::Flush, &error, now);
         }
     }
 
@@ -127,44 +141,42 @@ impl Keeper {
         self.next_look
     }
 
-    /// Looks whether the table is as it should be, and puts it right.
-    pub fn look(&mut self, now: Instant) {
+    /// Looks at the table, if it is time to. What is to be changed in it is for [`repair`](Self::repair).
+    pub fn look(&mut self, now: Instant) -> Option<Look> {
         if self.next_look.is_none_or(|at| at > now) {
-            return;
+            return None;
         }
         let before = reactor::cpu_time();
         let table = match self.plane.table() {
             Ok(table) => table,
-            Err(error) => return self.fail(&Asked::Look, &error, now),
-        };
-        let was_failing = self.failing.take().is_some();
-        let changes = self.difference(&table);
-        // Once nobody asks any more what became of it.
-        self.owned.retain(|key| self.wanted.contains_key(key) || table.contains_key(key));
-        let cost = reactor::cpu_time().saturating_sub(before);
-        self.next_look = (!self.wanted.is_empty() || !self.owned.is_empty())
-            .then(|| now + LOOKS.max(cost.saturating_mul(SHARE)));
-        if was_failing {
-            self.repaired.clear();
-            self.log
-                .info(format_args!("IPVS can be reached again, {} changes are made up for", changes.len()));
-        }
-        for change in &changes {
-            let thing = thing(change);
-            if was_failing || self.refused.contains_key(&thing) {
-                continue;
+            Err(error) => {
+                self.fail(&Asked::Look, &error, now);
+                return None;
             }
-            let times = self.repaired.entry(thing).or_default();
-            *times += 1;
-            let last = if *times == PATIENCE { ", for the last time" } else { "" };
-            self.log.write(
-                Level::Warning,
-                format_args!(
-                    "The IPVS table was changed by somebody else, putting it right{last}: {}",
-                    command::shown(change)
-                ),
-            );
-            self.counts.repairs += 1;
+        };
+        let cost = reactor::cpu_time().saturating_sub(before);
+        self.next_look = Some(now + LOOKS.max(cost.saturating_mul(SHARE)));
+        let made_up = self.failing.take().is_some();
+        if made_up {
+            self.repaired.clear();
+        }
+        let leftover = self.leftover.iter().filter(|(key, destination)| {
+            table.get(key).is_some_and(|entry| entry.destination(destination).is_some())
+        });
+        let late: Vec<Change> =
+            leftover.map(|(key, destination)| Change::RemoveDestination(*key, *destination)).collect();
+        self.leftover.clear();
+        self.carry_out(&late, now);
+        Some(Look { table, made_up })
+    }
+
+    /// Makes the changes that a [`Look`] has shown to be necessary.
+    pub fn repair(&mut self, mut changes: Vec<Change>, made_up: bool, now: Instant) {
+        if made_up {
+            let count = changes.len();
+            self.log.info(format_args!("IPVS can be reached again, {count} changes are made up for"));
+        } else {
+            changes.retain(|change| self.may_repair(change));
         }
         self.carry_out(&changes, now);
         if self.failing.is_none() && self.refused.is_empty() {
@@ -172,7 +184,33 @@ impl Keeper {
         }
     }
 
+    /// Says what somebody else has changed, unless it is in vain.
+    fn may_repair(&mut self, change: &Change) -> bool {
+        let thing = thing(change);
+        if self.refused.contains_key(&thing) {
+            return true;
+        }
+        let times = self.repaired.entry(thing).or_default();
+        if *times >= PATIENCE {
+            return false;
+        }
+        *times += 1;
+        self.counts.repairs += 1;
+        let last = if *times == PATIENCE { ", for the last time" } else { "" };
+        self.log.write(
+            Level::Warning,
+            format_args!(
+                "The IPVS table was changed by somebody else, putting it right{last}: {}",
+                command::shown(change)
+            ),
+        );
+        true
+    }
+
     fn carry_out(&mut self, changes: &[Change], now: Instant) {
+        if changes.is_empty() {
+            return;
+        }
         let results = self.plane.apply_all(changes);
         for (change, result) in changes.iter().zip(results) {
             match result {
@@ -185,9 +223,6 @@ impl Keeper {
     fn made(&mut self, change: &Change) {
         self.counts.changes += 1;
         self.refused.remove(&thing(change));
-        if let Some(destination) = change.destination() {
-            self.leftover.remove(&(*change.service(), *destination));
-        }
     }
 
     fn refused(&mut self, change: &Change, error: &PlaneError, now: Instant) {
@@ -197,28 +232,22 @@ impl Keeper {
         {
             self.leftover.insert((*key, *destination));
         }
-        match (change, error) {
-            // It is as it should be; another may have done it.
+        let instead = match (change, error) {
+            // It is as it should be; another has done it.
             (
                 Change::RemoveService(_) | Change::RemoveDestination(..),
                 PlaneError::NoService | PlaneError::NotFound,
-            ) => self.log.info(Asked::Change(change).line(error)),
-            (Change::AddService(service), PlaneError::Exists) => {
-                self.log.info(Asked::Change(change).line(error));
-                self.instead(&Change::EditService(service.clone()), now);
-            }
+            ) => return self.log.info(Asked::Change(change).line(error)),
+            (Change::AddService(service), PlaneError::Exists) => Change::EditService(service.clone()),
             (Change::AddDestination(key, destination), PlaneError::Exists) => {
-                self.log.info(Asked::Change(change).line(error));
-                self.instead(&Change::EditDestination(*key, *destination), now);
+                Change::EditDestination(*key, *destination)
             }
-            _ => self.not_made(change, error, now),
-        }
-    }
-
-    fn instead(&mut self, change: &Change, now: Instant) {
-        match self.plane.apply(change) {
-            Ok(()) => self.made(change),
-            Err(error) => self.not_made(change, &error, now),
+            _ => return self.not_made(change, error, now),
+        };
+        self.log.info(Asked::Change(change).line(error));
+        match self.plane.apply(&instead) {
+            Ok(()) => self.made(&instead),
+            Err(error) => self.not_made(&instead, &error, now),
         }
     }
 
@@ -236,105 +265,24 @@ impl Keeper {
         self.later(now);
     }
 
+    /// Nothing can be changed: once said, tried again after a pause, and after longer ones.
+    fn fail(&mut self, asked: &Asked<'_>, error: &PlaneError, now: Instant) {
+        let why = asked.why(error).into_owned();
+        if self.failing.as_ref() != Some(&why) {
+            self.log.write(Level::Warning, asked.line(error));
+        }
+        self.failing = Some(why);
+        // What there was to look at earlier fails as well.
+        self.next_look = None;
+        self.later(now);
+    }
+
     fn later(&mut self, now: Instant) {
         let at = now + self.pause;
         if self.next_look.is_none_or(|next| next > at || next <= now) {
             self.next_look = Some(at);
             self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
-    }
-
-    /// Something is not as it should be: once said, tried again after a pause, and after longer ones.
-    fn fail(&mut self, asked: &Asked<'_>, error: &PlaneError, now: Instant) {
-        let line = asked.line(error);
-        let again = self.failing.as_ref() == Some(&line);
-        // What there was to look at earlier fails as well.
-        self.next_look = None;
-        self.later(now);
-        if !again {
-            self.log.write(Level::Warning, &line);
-        }
-        self.failing = Some(line);
-    }
-
-    /// Changes the wanted table.
-    fn want(&mut self, change: &Change) {
-        self.repaired.remove(&thing(change));
-        self.refused.remove(&thing(change));
-        match change {
-            Change::AddService(service) | Change::EditService(service) => {
-                self.owned.insert(service.key);
-                match self.wanted.get_mut(&service.key) {
-                    Some(entry) => entry.service = service.clone(),
-                    None => {
-                        let entry = Entry { service: service.clone(), destinations: Vec::new() };
-                        self.wanted.insert(service.key, entry);
-                    }
-                }
-            }
-            Change::RemoveService(key) => {
-                self.owned.insert(*key);
-                self.wanted.remove(key);
-                self.leftover.retain(|(service, _)| service != key);
-            }
-            Change::AddDestination(key, destination) | Change::EditDestination(key, destination) => {
-                self.leftover.remove(&(*key, destination.key));
-                let Some(entry) = self.wanted.get_mut(key) else { return };
-                match entry.destinations.iter_mut().find(|one| one.key == destination.key) {
-                    Some(one) => *one = *destination,
-                    None => entry.destinations.push(*destination),
-                }
-            }
-            Change::RemoveDestination(key, destination) => {
-                let Some(entry) = self.wanted.get_mut(key) else { return };
-                entry.destinations.retain(|one| one.key != *destination);
-                if self.failing.is_some() {
-                    self.leftover.insert((*key, *destination));
-                }
-            }
-        }
-    }
-
-    /// What is to be changed in a table to make it the wanted one. What the configuration does not name stays.
-    fn difference(&self, table: &Table) -> Vec<Change> {
-        let tried = |key: &ServiceKey, destination: Option<&DestinationKey>| {
-            self.repaired.get(&(*key, destination.copied())).is_some_and(|times| *times >= PATIENCE)
-        };
-        let mut changes = Vec::new();
-        for key in self.owned.iter().filter(|key| !self.wanted.contains_key(key)) {
-            if table.contains_key(key) && !tried(key, None) {
-                changes.push(Change::RemoveService(*key));
-            }
-        }
-        for (key, wanted) in &self.wanted {
-            let there = table.get(key);
-            match there {
-                None if !tried(key, None) => changes.push(Change::AddService(wanted.service.clone())),
-                Some(there) if !is_same_service(&there.service, &wanted.service) && !tried(key, None) => {
-                    changes.push(Change::EditService(wanted.service.clone()));
-                }
-                _ => {}
-            }
-            for destination in &wanted.destinations {
-                let is = there.and_then(|there| there.destination(&destination.key));
-                if tried(key, Some(&destination.key)) {
-                    continue;
-                }
-                match is {
-                    None => changes.push(Change::AddDestination(*key, *destination)),
-                    Some(is) if !is_same_destination(is, destination) => {
-                        changes.push(Change::EditDestination(*key, *destination));
-                    }
-                    Some(_) => {}
-                }
-            }
-            for (_, leftover) in self.leftover.iter().filter(|(service, _)| service == key) {
-                if there.is_some_and(|there| there.destination(leftover).is_some()) {
-                    changes.push(Change::RemoveDestination(*key, *leftover));
-                }
-            }
-        }
-        changes
     }
 }
 
@@ -347,29 +295,9 @@ fn is_of_the_plane(error: &PlaneError) -> bool {
     match error {
         PlaneError::Unavailable(_) => true,
         PlaneError::System(errno) => matches!(
-            nix::errno::Errno::from_raw(*errno),
-            nix::errno::Errno::EPERM
-                | nix::errno::Errno::EACCES
-                | nix::errno::Errno::ENOMEM
-                | nix::errno::Errno::ENOBUFS
-                | nix::errno::Errno::ENOSPC
+            Errno::from_raw(*errno),
+            Errno::EPERM | Errno::EACCES | Errno::ENOMEM | Errno::ENOBUFS | Errno::ENOSPC
         ),
         _ => false,
     }
-}
-
-/// Whether the kernel shows a service as it was asked for: it keeps no granularity that means nothing.
-fn is_same_service(is: &Service, wanted: &Service) -> bool {
-    is.scheduler == wanted.scheduler
-        && is.flags == wanted.flags
-        && is.persistence == wanted.persistence
-        && is.engine == wanted.engine
-        && (wanted.persistence.is_none() || is.granularity == wanted.granularity)
-}
-
-fn is_same_destination(is: &Destination, wanted: &Destination) -> bool {
-    is.forwarding == wanted.forwarding
-        && is.weight == wanted.weight
-        && is.upper_threshold == wanted.upper_threshold
-        && is.lower_threshold == wanted.lower_threshold
 }

@@ -117,8 +117,11 @@ fn ended(program: &str, stop: Stop) -> ExitCode {
         Stop::Help => (help::usage(program), 0),
         Stop::SignalNumber(Ok(number)) => return crate::print(&format!("{number}\n")),
         Stop::SignalNumber(Err(name)) => (format!("Unknown sigfunc {name}\n"), 1),
-        Stop::Genhash(_) => {
-            ("The option --genhash (digests of web pages) is known but not served yet.\n".to_owned(), 1)
+        Stop::Genhash { words, first } => {
+            if !first {
+                eprintln!("Warning -- `genhash` not used as first option, previous options ignored");
+            }
+            return crate::genhash::main(&format!("{program} --genhash"), &words);
         }
         Stop::Usage(line) => (format!("{line}\n"), 1),
     };

@@ -1,6 +1,7 @@
 //! The program: command lines to roles.
 
 mod demo;
+mod genhash;
 mod haproxy;
 mod keepalived;
 mod message;
@@ -46,10 +47,14 @@ fn main() -> ExitCode {
     if name == "keepalived" {
         return keepalived::main(&words);
     }
+    if name == "genhash" {
+        return genhash::main("genhash", &words);
+    }
     match words.first().map(String::as_str) {
         Some("proxy") => haproxy::main("evenkeel proxy", words.get(1..).unwrap_or_default()),
         Some("vrrp") => keepalived::vrrp(words.get(1..).unwrap_or_default()),
         Some("director") => keepalived::director(words.get(1..).unwrap_or_default()),
+        Some("genhash") => genhash::main("evenkeel genhash", words.get(1..).unwrap_or_default()),
         Some("demo") => demo::main(&program, words.get(1..).unwrap_or_default()),
         Some("--version" | "-V") => print(&format!("evenkeel {}\n", version::VERSION)),
         Some("--help" | "-h" | "help") => print(USAGE),

@@ -17,3 +17,5 @@ mod life;
 mod node;
 #[path = "keepalived/segment.rs"]
 mod segment;
+#[path = "keepalived/sync_daemon.rs"]
+mod sync_daemon;

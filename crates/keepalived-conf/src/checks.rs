@@ -4,6 +4,7 @@ mod groups;
 mod instance;
 mod scripts;
 mod servers;
+mod sync_daemon;
 mod virtual_routers;
 mod weights;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(draft: &mut Draft, options: &Options, report: &mut Report) {
     groups::run(draft, &mut check);
     virtual_routers::run(draft, &mut check);
     scripts::run(draft, &mut check);
+    sync_daemon::run(draft, &mut check);
 }
 
 /// Says things without a line, as keepalived does after reading; other renderers show their places.

@@ -8,9 +8,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// How often a listing that was interrupted by a change is repeated.
-pub(crate) const ATTEMPTS: u32 = 10;
+const ATTEMPTS: u32 = 10;
 /// Requests in one datagram: their acknowledgements must fit into the socket's buffer.
-pub(crate) const BATCH: usize = 64;
+const BATCH: usize = 64;
 
 /// Runs operations and waits for their results, at most as long as it was told.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Client {
     }
 }
 
-pub(crate) fn open(protocol: Protocol) -> Result<OwnedFd, Error> {
+fn open(protocol: Protocol) -> Result<OwnedFd, Error> {
     let what = match protocol {
         Protocol::Route => "opening a route netlink socket",
         Protocol::Netfilter => "opening a netfilter netlink socket",
@@ -138,7 +138,7 @@ pub(crate) fn open(protocol: Protocol) -> Result<OwnedFd, Error> {
 }
 
 /// What an operation does in words, if it can be asked through a client of this protocol.
-pub(crate) fn check<T>(operation: &Operation<T>, protocol: Protocol) -> Result<&'static str, Error> {
+fn check<T>(operation: &Operation<T>, protocol: Protocol) -> Result<&'static str, Error> {
     if let Some(why) = &operation.invalid {
         return Err(Error::Invalid(why.clone()));
     }
@@ -152,7 +152,7 @@ pub(crate) fn check<T>(operation: &Operation<T>, protocol: Protocol) -> Result<&
 }
 
 /// The first refusal, if any.
-pub(crate) fn outcome(what: &'static str, states: Vec<State>) -> Result<(), Error> {
+fn outcome(what: &'static str, states: Vec<State>) -> Result<(), Error> {
     for state in states {
         if let State::Refused(refusal) = state {
             return Err(Error::Kernel(what, refusal));
@@ -162,9 +162,9 @@ pub(crate) fn outcome(what: &'static str, states: Vec<State>) -> Result<(), Erro
 }
 
 /// For each of several operations: why it is not sent, or its name and how many requests it has.
-pub(crate) type Plan = Vec<Result<(&'static str, usize), Error>>;
+type Plan = Vec<Result<(&'static str, usize), Error>>;
 
-pub(crate) fn plan(operations: &[Operation<()>], protocol: Protocol) -> (Vec<Part>, Plan) {
+fn plan(operations: &[Operation<()>], protocol: Protocol) -> (Vec<Part>, Plan) {
     let mut parts = Vec::new();
     let mut plan = Vec::new();
     for operation in operations {
@@ -181,7 +181,7 @@ pub(crate) fn plan(operations: &[Operation<()>], protocol: Protocol) -> (Vec<Par
     (parts, plan)
 }
 
-pub(crate) fn settle(plan: Plan, states: Result<Vec<State>, Error>) -> Vec<Result<(), Error>> {
+fn settle(plan: Plan, states: Result<Vec<State>, Error>) -> Vec<Result<(), Error>> {
     let states = match states {
         Ok(states) => states,
         Err(error) => {

@@ -1,8 +1,9 @@
 //! The kernel's tables of the network: links, addresses, routes, rules, nftables, processes, by netlink.
 //!
 //! What is to be asked is a value, an [`Operation`], made by the functions of the modules: [`link`], [`address`],
-//! [`route`], [`rule`], [`nftables`], [`generic`]. A [`Client`] runs it and waits; an [`AsyncClient`] does the same on the reactor. A
-//! [`Monitor`] tells everything there is and then everything that changes.
+//! [`route`], [`rule`], [`nftables`], [`generic`], [`ipvs`]. A [`Client`] runs it and waits: the kernel does such things
+//! before the call that asks for them returns. A [`Monitor`] tells everything there is and then everything that changes.
+//! [`ipvs::Kernel`] is the director's data plane.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), netlink::Error> {
@@ -18,7 +19,6 @@
 //! Bytes are read and written without a socket (`attribute`, `message`, `exchange`): no bytes whatever make them panic.
 
 pub mod address;
-mod async_client;
 pub mod attribute;
 mod client;
 pub mod devconf;
@@ -46,7 +46,6 @@ mod socket;
 mod tests;
 pub mod vmac;
 
-pub use async_client::AsyncClient;
 pub use client::Client;
 pub use error::{Error, Malformed, Refusal};
 pub use feed::{Change, Event, Interests};

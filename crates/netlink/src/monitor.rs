@@ -1,6 +1,5 @@
 //! Everything there is, and then everything that changes, without a gap between the two.
 
-use crate::async_client::receive;
 use crate::error::Error;
 use crate::feed::{Event, Feed, Interests};
 use crate::socket::{self, Received};
@@ -81,7 +80,7 @@ impl Monitor {
             if self.room.is_empty() {
                 self.room = vec![0; socket::ROOM];
             }
-            match self.watch.try_read(|fd| receive(fd, &mut self.room)) {
+            match self.watch.try_read(|fd| socket::receive_or_block(fd, &mut self.room)) {
                 Ok(Received::Datagram(len)) => self.feed.handle(self.room.get(..len).unwrap_or_default()),
                 Ok(Received::Overrun) => self.feed.handle_overrun(),
                 Ok(Received::Foreign | Received::Nothing) => {}

@@ -1,6 +1,5 @@
 //! Processes that begin, change their name and end, as the kernel's process connector tells them.
 
-use crate::async_client::receive;
 use crate::error::{Error, Malformed};
 use crate::message::{self, Messages, NLMSG_DONE};
 use crate::socket::{self, Received};
@@ -165,7 +164,7 @@ impl ProcessEvents {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(Ok(event));
             }
-            match self.watch.try_read(|fd| receive(fd, &mut self.room)) {
+            match self.watch.try_read(|fd| socket::receive_or_block(fd, &mut self.room)) {
                 Ok(Received::Datagram(len)) => {
                     // What cannot be read may have been a process.
                     if read(self.room.get(..len).unwrap_or_default(), &mut self.events).is_err() {

@@ -151,6 +151,14 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Receive
     }
 }
 
+/// The same with nothing there as the error that the reactor waits by.
+pub(crate) fn receive_or_block(fd: BorrowedFd<'_>, room: &mut [u8]) -> io::Result<Received> {
+    match receive(fd, room)? {
+        Received::Nothing => Err(io::ErrorKind::WouldBlock.into()),
+        received => Ok(received),
+    }
+}
+
 /// Waits until something can be received; false when `until` came first.
 pub(crate) fn wait(fd: BorrowedFd<'_>, until: Instant) -> io::Result<bool> {
     loop {

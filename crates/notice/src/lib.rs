@@ -4,10 +4,12 @@
 //! What is said and when is decided elsewhere: a role has its own `notify` module, which knows its events.
 
 pub mod account;
+pub mod answer;
 pub mod dump;
 pub mod fifo;
 pub mod log;
 pub mod mail;
 pub mod mailbox;
+pub mod schedule;
 pub mod script;
 pub mod security;

@@ -109,12 +109,17 @@ impl Mailer {
     /// Sends a mail about `what` (`VRRP Instance VI_1`): `event` closes the subject, `body` is its only line. With too many
     /// waiting it is dropped, which the log says when the next one goes.
     pub fn send(&self, what: &str, event: &str, body: &str) {
+        self.send_about(&format!("{what} - {event}"), body);
+    }
+
+    /// The same with a whole subject, before which `router_id` is put.
+    pub fn send_about(&self, subject: &str, body: &str) {
         let inner = &self.0;
         if inner.waiting.borrow().len() >= MOST_WAITING {
             inner.dropped.set(inner.dropped.get() + 1);
             return;
         }
-        let subject = format!("[{}] {what} - {event}", inner.settings.router_id);
+        let subject = format!("[{}] {subject}", inner.settings.router_id);
         inner.waiting.borrow_mut().push_back(Mail { subject, body: body.to_owned() });
         if !inner.busy.replace(true) {
             let weak = Rc::downgrade(inner);

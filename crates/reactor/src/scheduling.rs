@@ -99,6 +99,8 @@ pub enum Capability {
     SetGid = 6,
     /// Change user.
     SetUid = 7,
+    /// Bind ports below 1024.
+    NetBindService = 10,
     /// Configure the network.
     NetAdmin = 12,
     /// Use raw and packet sockets.

@@ -265,14 +265,8 @@ impl Host {
     pub fn start_with(&self, lab: &Lab, log: &str, command: &mut Command) -> Process {
         let output = lab.directory().join(log);
         let file = File::create(&output).expect("a log file");
-        // Signals of the terminal are not for it.
-        command.process_group(0);
-        let child = command
-            .stdout(file.try_clone().expect("a descriptor"))
-            .stderr(file)
-            .spawn()
-            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
-        Process { child, output }
+        command.stdout(file.try_clone().expect("a descriptor")).stderr(file);
+        Process::start(command, output)
     }
 
     /// Calls `f` on a thread that is in this host. (A thread: the test's own stays where it is.)
@@ -311,6 +305,17 @@ impl Host {
 }
 
 impl Process {
+    /// Starts a command, of which `output` tells where its output goes.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(command: &mut Command, output: PathBuf) -> Self {
+        // Signals of the terminal are not for it.
+        command.process_group(0);
+        let child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        Self { child, output }
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

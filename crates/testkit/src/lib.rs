@@ -15,6 +15,7 @@
 pub mod capture;
 pub mod case;
 pub mod corpus;
+pub mod director;
 pub mod escape;
 pub mod lab;
 pub mod lane;
@@ -28,6 +29,7 @@ pub mod report;
 pub mod server;
 pub mod sink;
 pub mod transcript;
+pub mod uml;
 
 use std::time::Duration;
 

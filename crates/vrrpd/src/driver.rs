@@ -16,6 +16,7 @@ use crate::notify::Notifier;
 use crate::parent::Report;
 use crate::presence::{Item, Presence};
 use crate::sockets::{self, Key, Senders};
+use crate::sync_daemon::Follower;
 use crate::track::Reports;
 use crate::vmac::Vmacs;
 use ek_time::Instant;
@@ -77,6 +78,8 @@ pub struct World {
     vmacs: Vmacs,
     filter: Filter,
     track_states: HashMap<TrackId, TrackState>,
+    /// Synchronisation of IPVS connections.
+    pub sync: Follower,
     /// Each address that comes or goes is logged.
     pub address_monitoring: bool,
     /// What was set up stays.
@@ -203,6 +206,7 @@ impl World {
             vmacs,
             filter,
             track_states: HashMap::new(),
+            sync: Follower::default(),
             address_monitoring: false,
             keeping: false,
             presence: Presence::default(),
@@ -400,6 +404,9 @@ impl World {
         // What the core says of the old configuration's routers comes before `Reloaded`, and is about the old plan.
         self.before = Some((old_plan, old_interfaces));
         self.router.handle_reload(now, core);
+        if let Err(line) = self.sync.configure(&self.plan) {
+            self.log.info(line);
+        }
         self.open_sockets(world);
         self.start_trackers();
         self.act();
@@ -418,6 +425,8 @@ impl World {
     pub fn stop(&mut self) {
         self.stopped = true;
         self.trackers.clear();
+        // First, as keepalived does: what the routers become now is no state to follow.
+        self.sync.end(&self.log);
         self.router.handle_shutdown(boot_time());
         self.act();
         self.receivers.clear();

@@ -12,6 +12,7 @@ pub mod presence;
 mod run;
 pub mod sockets;
 pub mod status;
+pub mod sync_daemon;
 pub mod track;
 pub mod vmac;
 

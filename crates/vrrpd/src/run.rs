@@ -4,10 +4,12 @@ use crate::driver::{Input, World};
 use crate::dump;
 use crate::lower::Plan;
 use crate::parent::Report;
+use crate::sync_daemon::Follower;
 use ek_time::Duration;
 use keepalived_conf::model;
 use netlink::Namespace;
 use notice::log::{Log, LogOptions};
+use notice::schedule::{Lateness, schedule};
 use reactor::scheduling::{self, Capability};
 use reactor::signal::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, Signals};
 use reactor::{Alarm, Stream, boot_time};
@@ -122,73 +124,6 @@ pub fn run(config: model::Config, options: Options) -> Exit {
     }
 }
 
-/// Scheduling and memory as configured; what is not allowed is said and goes without.
-fn schedule(wanted: &model::Scheduling, log: &Log) {
-    if let Some(name) = &wanted.process_name {
-        // Only a name with a NUL is refused.
-        let _ = reactor::process::set_name(name);
-    }
-    let said = |what: &str, result: std::io::Result<()>| {
-        if let Err(error) = result {
-            log.info(format_args!("Unable to set {what} - {error}"));
-        }
-    };
-    if let Some(nice) = wanted.nice {
-        said("process priority", scheduling::set_nice(nice));
-    }
-    if !wanted.cpus.is_empty() {
-        let cpus: Vec<_> = wanted.cpus.iter().copied().map(usize::from).collect();
-        said("CPU affinity", scheduling::set_affinity(&cpus));
-    }
-    if let Some(priority) = wanted.realtime {
-        said("realtime priority", scheduling::set_realtime(priority));
-        if let Some(limit) = wanted.realtime_limit {
-            said("realtime limit", scheduling::limit_realtime(limit));
-        }
-    }
-    if wanted.no_swap || wanted.realtime.is_some() {
-        said("memory lock", scheduling::lock_memory());
-    }
-}
-
-/// `max_auto_priority`: a process whose timers are late gets real-time priority, more each time.
-#[derive(Debug)]
-struct Lateness {
-    now: u8,
-    most: u8,
-    allowed: Duration,
-}
-
-impl Lateness {
-    fn new(global: &model::Global) -> Self {
-        Self {
-            now: global.vrrp_process.realtime.unwrap_or(0),
-            most: u8::try_from(global.max_auto_priority).unwrap_or(0),
-            allowed: global.min_auto_priority_delay,
-        }
-    }
-
-    fn late(&mut self, by: Duration, log: &Log) {
-        if by < self.allowed || self.now >= self.most {
-            return;
-        }
-        self.now += 1;
-        let priority = self.now;
-        match scheduling::set_realtime(priority) {
-            Ok(()) => log.info(format_args!(
-                "A timer was {} ms late, real-time priority is now {priority}",
-                by.as_millis()
-            )),
-            Err(error) => {
-                log.info(format_args!(
-                    "A timer was late, and real-time priority {priority} is refused - {error}"
-                ));
-                self.most = 0;
-            }
-        }
-    }
-}
-
 /// What the role needs while it runs: the network, scripts as other users, and their end.
 const KEPT: [Capability; 7] = [
     Capability::NetAdmin,
@@ -238,6 +173,13 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         log.info("Non-existent interface specified in configuration");
         return Exit::Config;
     }
+    let sync = match Follower::new(&plan) {
+        Ok(sync) => sync,
+        Err(line) => {
+            log.info(line);
+            return Exit::Config;
+        }
+    };
     let parent = options.parent.take().and_then(|fd| Stream::from_fd(fd).ok());
     let seed =
         plan.model.global.random_seed.map_or_else(|| RandomState::new().hash_one(boot_time()), u64::from);
@@ -256,6 +198,7 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         }
     };
     world.borrow_mut().address_monitoring = options.address_monitoring;
+    world.borrow_mut().sync = sync;
     let control = options.control.take().and_then(|path| match crate::status::listen(&path) {
         Ok(listener) => Some((listener, path)),
         Err(error) => {
@@ -269,8 +212,11 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         return Exit::Failed;
     }
     let mut kept = KEPT.to_vec();
-    let mut lateness = Lateness::new(&world.borrow().plan.model.global);
-    if lateness.most > 0 {
+    let mut lateness = {
+        let global = &world.borrow().plan.model.global;
+        Lateness::new(global, &global.vrrp_process)
+    };
+    if lateness.may_rise() {
         kept.push(Capability::SysNice);
     }
     if !options.keep_privileges
@@ -394,7 +340,7 @@ fn reload(world: &Rc<RefCell<World>>, options: &mut Options, lateness: &mut Late
         // What the process has given up the right to do is said, and comes with the next start.
         schedule(&global.vrrp_process, log);
     }
-    *lateness = Lateness { now: lateness.now, ..Lateness::new(&global) };
+    lateness.follow(&global, &global.vrrp_process);
     trim_later(world);
 }
 

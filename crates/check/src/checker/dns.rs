@@ -76,3 +76,70 @@ pub fn answer(id: u16, datagram: &[u8]) -> Option<Result<(), Failure>> {
         code => Err(Failure::Rcode(code)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// As keepalived 2.2.7 sent them.
+    #[test]
+    fn queries() {
+        let query = |name, kind, id| hex(&DnsQuery::new(name, kind).unwrap().datagram(id));
+        assert_eq!(
+            query("www.example.com", 1, 0x5531),
+            "55310100000100000000000003777777076578616d706c6503636f6d0000010001"
+        );
+        assert_eq!(query(".", 6, 0x70ad), "70ad010000010000000000000000060001");
+        assert_eq!(query("", 6, 0x70ad), "70ad010000010000000000000000060001");
+        assert_eq!(
+            query("example.org.", 48, 0x893b),
+            "893b01000001000000000000076578616d706c65036f72670000300001"
+        );
+    }
+
+    #[test]
+    fn names_that_cannot_be_asked_for() {
+        let error = |name: &str| DnsQuery::new(name, 1).unwrap_err();
+        assert_eq!(error("a..b"), NameError::EmptyLabel);
+        assert_eq!(error(".a"), NameError::EmptyLabel);
+        assert_eq!(error("a.."), NameError::EmptyLabel);
+        assert_eq!(error(&"a".repeat(64)), NameError::LongLabel);
+        assert_eq!(error(&"a".repeat(300)), NameError::LongLabel);
+        assert_eq!(error(&vec!["abcdefg"; 32].join(".")), NameError::LongName);
+        assert!(DnsQuery::new(&format!("{}.", "a".repeat(63)), 1).is_ok());
+    }
+
+    #[test]
+    fn answers() {
+        let reply = |flags: u16| [&[1, 2][..], &flags.to_be_bytes(), &[0, 1, 0, 0, 0, 0, 0, 0]].concat();
+        assert_eq!(answer(0x0102, &reply(0x8180)), Some(Ok(())));
+        assert_eq!(answer(0x0102, &reply(0x8380)), Some(Ok(())), "cut short");
+        assert_eq!(answer(0x0102, &reply(0x8183)), Some(Err(Failure::Rcode(3))));
+        assert_eq!(answer(0x0102, &reply(0x0100)), None, "a query");
+        assert_eq!(answer(0x0103, &reply(0x8180)), None, "of another query");
+        assert_eq!(answer(0x0102, &reply(0x8180)[..11]), None, "no whole header");
+        assert_eq!(answer(0x0102, b""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn only_an_answer_to_the_query_counts(id: u16, datagram in proptest::collection::vec(any::<u8>(), 0..40)) {
+            if let Some(result) = answer(id, &datagram) {
+                prop_assert!(datagram.len() >= 12 && datagram[..2] == id.to_be_bytes() && datagram[2] & 0x80 != 0);
+                prop_assert_eq!(result.is_ok(), datagram[3] & 15 == 0);
+            }
+        }
+
+        #[test]
+        fn names(name in "[a-z.]{0,300}") {
+            if let Ok(query) = DnsQuery::new(&name, 1) {
+                prop_assert!(query.datagram(1).len() <= 12 + 255 + 4);
+            }
+        }
+    }
+}

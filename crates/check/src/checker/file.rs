@@ -46,3 +46,63 @@ pub fn status(number: i64, weight: i32, reverse: bool) -> FileStatus {
         Ok(sum) => FileStatus::Well(sum),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn numbers() {
+        for (text, expected) in [
+            ("", Some(0)),
+            ("7", Some(7)),
+            (" \t\n-12 and more", Some(-12)),
+            ("+3\n", Some(3)),
+            ("0x1F", Some(31)),
+            ("-0x10", Some(-16)),
+            ("0x", Some(0)),
+            ("017", Some(15)),
+            ("08", Some(0)),
+            ("abc", Some(0)),
+            ("--1", Some(0)),
+            ("2147483647", Some(2_147_483_647)),
+            ("2147483648", Some(2_147_483_648)),
+            ("2147483649", None),
+            ("-2147483648", Some(-2_147_483_648)),
+            ("-2147483649", None),
+            ("99999999999999999999999", None),
+        ] {
+            assert_eq!(number(text.as_bytes()), expected, "{text:?}");
+        }
+        assert_eq!(number(format!("{}7", " ".repeat(127)).as_bytes()), Some(0), "beyond what is read");
+    }
+
+    #[test]
+    fn statuses() {
+        let plain = |value, reverse| status(value, 0, reverse);
+        assert_eq!(
+            [0, 1, -1].map(|value| plain(value, false)),
+            [FileStatus::Well(0), FileStatus::Fault, FileStatus::Fault]
+        );
+        assert_eq!([0, 1].map(|value| plain(value, true)), [FileStatus::Fault, FileStatus::Well(0)]);
+        assert_eq!(status(3, 5, false), FileStatus::Well(15));
+        assert_eq!(status(3, 5, true), FileStatus::Well(-15));
+        assert_eq!(status(0, -5, false), FileStatus::Well(0));
+        assert_eq!(status(i64::from(i32::MAX), 2, false), FileStatus::Well(i32::MAX));
+        assert_eq!(status(i64::from(i32::MAX), -2, false), FileStatus::Fault);
+        assert_eq!(status(i64::from(i32::MIN), 1, false), FileStatus::Fault);
+    }
+
+    proptest! {
+        #[test]
+        fn decimal(value in i32::MIN..=i32::MAX, behind in "( .*)?") {
+            prop_assert_eq!(number(format!("{value}{behind}").as_bytes()), Some(i64::from(value)));
+        }
+
+        #[test]
+        fn nothing_panics(content in proptest::collection::vec(any::<u8>(), 0..200), weight: i32, reverse: bool) {
+            let _ = number(&content).map(|value| status(value, weight, reverse));
+        }
+    }
+}

@@ -218,3 +218,6 @@ pub(super) fn content_length(head: &[u8]) -> Option<u64> {
     }
     number.iter().try_fold(0u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,7 +221,7 @@ impl Shown<'_> {
 }
 
 /// What `HTTP_GET` and `SSL_GET` say went wrong; ` server …` follows.
-const fn web(kind: Kind, failure: Failure) -> &'static str {
+pub(super) const fn web(kind: Kind, failure: Failure) -> &'static str {
     match failure {
         Failure::Unreachable => "HTTP_CHECK - network unreachable",
         Failure::Refused => "Connection failed",

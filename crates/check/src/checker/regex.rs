@@ -8,6 +8,7 @@ mod class;
 mod options;
 mod translate;
 
+use core::ops::Range;
 use fancy_regex::{BytesMode, Regex, RegexBuilder};
 use options::Options;
 use std::collections::BTreeMap;
@@ -87,8 +88,8 @@ impl Pattern {
         let body = body.get(..limit).unwrap_or(body);
         match self.first_match(body) {
             Found::Undecided => false,
-            Found::Match { end, .. } if !whole && end == body.len() => false,
-            Found::Match { .. } => !self.conditions.no_match,
+            Found::Match(range) if !whole && range.end == body.len() => false,
+            Found::Match(_) => !self.conditions.no_match,
             Found::Nothing => whole && self.conditions.no_match,
         }
     }
@@ -115,7 +116,7 @@ impl Pattern {
         if range.start as u64 > latest || (self.first_line && range.start > line) {
             return Found::Nothing;
         }
-        Found::Match { start: range.start, end: range.end }
+        Found::Match(range)
     }
 }
 
@@ -144,7 +145,7 @@ impl Patterns {
 }
 
 enum Found {
-    Match { start: usize, end: usize },
+    Match(Range<usize>),
     Nothing,
     Undecided,
 }

@@ -390,3 +390,6 @@ impl Retry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,3 +50,26 @@ impl ScriptEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses() {
+        let passed = |status, dynamic| ScriptEnd::Exited(status).passed(dynamic);
+        assert_eq!([0, 1, 2, 255].map(|status| passed(status, false)), [Some(0), None, None, None]);
+        assert_eq!([0, 1, 2, 255].map(|status| passed(status, true)), [Some(0), None, Some(2), Some(255)]);
+        assert_eq!(ScriptEnd::Signaled(2).passed(true), None);
+        assert_eq!(ScriptEnd::TimedOut.passed(true), None);
+    }
+
+    #[test]
+    fn only_our_own_signals_are_a_timeout() {
+        use ScriptEnd::{Signaled, TimedOut};
+        let ends = |stage| [SIGTERM, SIGKILL, 11].map(|signal| ScriptEnd::by_signal(signal, stage));
+        assert_eq!(ends(Stage::Running), [Signaled(15), Signaled(9), Signaled(11)]);
+        assert_eq!(ends(Stage::Terminating), [TimedOut, Signaled(9), Signaled(11)]);
+        assert_eq!(ends(Stage::Killing), [TimedOut, TimedOut, Signaled(11)]);
+    }
+}

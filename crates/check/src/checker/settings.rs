@@ -67,3 +67,33 @@ impl Settings {
         Self::BOOTSTRAP.saturating_add(Duration::from_micros(Numbers::new(seed).below_or_at(micros)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_rounds_are_spread_over_the_warmup() {
+        let settings = Settings {
+            kind: Kind::Tcp,
+            delay_loop: Duration::from_secs(6),
+            delay_before_retry: Duration::from_secs(1),
+            warmup: Duration::from_secs(4),
+            retry: 1,
+            urls: 0,
+            alpha: false,
+            fast_recovery: false,
+            log_all_failures: false,
+            dynamic: false,
+        };
+        let delays: Vec<Duration> = (0..1000).map(|seed| settings.first_delay(seed)).collect();
+        assert!(delays.iter().all(|delay| (1..=5).contains(&delay.as_secs())));
+        for second in 1..5 {
+            let here = delays.iter().filter(|delay| delay.as_secs() == second).count();
+            assert!((180..320).contains(&here), "{here} of 1000 in second {second}");
+        }
+        assert_eq!(settings.first_delay(7), settings.first_delay(7));
+        assert_eq!(Settings { warmup: Duration::ZERO, ..settings }.first_delay(7), Settings::BOOTSTRAP);
+        assert!(Settings { warmup: Duration::MAX, ..settings }.first_delay(7) > Settings::BOOTSTRAP);
+    }
+}

@@ -102,3 +102,80 @@ impl Default for SmtpTalk {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The conversation with a server that says these, one after the other: what was sent, and the end if there is one.
+    fn talk(heard: &[&[u8]]) -> (Vec<String>, Option<Result<(), Failure>>) {
+        let mut talk = SmtpTalk::new();
+        let mut sent = Vec::new();
+        for bytes in heard {
+            match talk.feed("me.example", bytes) {
+                Turn::Wait => {}
+                Turn::Send(bytes) => sent.push(String::from_utf8(bytes).unwrap()),
+                Turn::Done(result) => return (sent, Some(result)),
+            }
+        }
+        (sent, None)
+    }
+
+    fn end(heard: &[&[u8]]) -> Option<Result<(), Failure>> {
+        talk(heard).1
+    }
+
+    /// As keepalived 2.2.7 spoke.
+    #[test]
+    fn a_conversation() {
+        let heard: &[&[u8]] = &[b"220 me ESMTP\r\n", b"250 hi\r\n", b"221 bye\r\n"];
+        let sent = ["HELO me.example\r\n", "QUIT\r\n"].map(str::to_owned).to_vec();
+        assert_eq!(talk(heard), (sent.clone(), Some(Ok(()))));
+        assert_eq!(talk(&[b"220\n", b"250\r\n", b"whatever\n"]), (sent, Some(Ok(()))));
+    }
+
+    #[test]
+    fn replies_may_have_several_lines() {
+        let greeting: &[u8] = b"220-one\r\n220-two\r\n220 three\r\n";
+        assert_eq!(talk(&[greeting]).0, ["HELO me.example\r\n"]);
+        assert_eq!(end(&[b"220-one\r\n", b"221 two\r\n"]), Some(Err(Failure::Banner)));
+        let many = b"220-\r\n".repeat(SmtpTalk::LINES_MAX);
+        assert_eq!(end(&[&many]), Some(Err(Failure::Banner)), "not for ever");
+    }
+
+    #[test]
+    fn other_replies_fail() {
+        for bad in
+            ["554 no\r\n", "22 \r\n", "2200 \r\n", "220x\r\n", "\r\n", "\n", " 220 \r\n", "SSH-2.0\r\n"]
+        {
+            assert_eq!(end(&[bad.as_bytes()]), Some(Err(Failure::Banner)), "{bad:?}");
+            assert_eq!(end(&[b"220 \n", bad.as_bytes()]), Some(Err(Failure::Helo)), "{bad:?}");
+        }
+        assert_eq!(end(&[&[b'2'; 600]]), Some(Err(Failure::Banner)), "a line without end");
+        assert_eq!(end(&[b"220 a\n", b"250 b\n", b"no line"]), None);
+    }
+
+    #[test]
+    fn what_is_said_too_early_does_not_count() {
+        assert_eq!(talk(&[b"220 a\r\n250 b\r\n221 c\r\n"]), (vec!["HELO me.example\r\n".to_owned()], None));
+    }
+
+    proptest! {
+        #[test]
+        fn splits_and_noise(text in "(220|250|22)?[- ]?[a-z]{0,3}(\r?\n)?(220 x\r\n)?", cut in 0usize..20) {
+            let cut = cut.min(text.len());
+            let (first, rest) = text.as_bytes().split_at(cut);
+            let split = talk(&[first, rest]);
+            let whole = talk(&[text.as_bytes()]);
+            // What comes after a reply is dropped only where it comes with it.
+            prop_assert!(split == whole || whole.0.len() == 1, "{split:?} {whole:?}");
+            prop_assert!(whole.1 != Some(Ok(())));
+        }
+
+        #[test]
+        fn no_noise_passes(noise in proptest::collection::vec(any::<u8>(), 0..1500)) {
+            prop_assert_ne!(end(&[&noise]), Some(Ok(())));
+        }
+    }
+}

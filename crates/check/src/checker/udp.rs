@@ -56,3 +56,69 @@ impl UdpPattern {
 pub fn filler(len: usize) -> Vec<u8> {
     b"keepalived check - ".iter().copied().cycle().take(len).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// As keepalived 2.2.7 sent it.
+    #[test]
+    fn payload() {
+        assert_eq!(UdpPattern::default().datagram(), b"keepalived check - keepalived ch");
+        let own = UdpPattern { payload: Some(vec![1, 2]), ..UdpPattern::default() };
+        assert_eq!(own.datagram(), [1, 2]);
+    }
+
+    fn pattern(reply: &[(u8, u8)], min_length: u16, max_length: u16) -> UdpPattern {
+        UdpPattern { payload: None, require_reply: true, reply: reply.to_vec(), min_length, max_length }
+    }
+
+    #[test]
+    fn replies() {
+        // `0102xx0x`
+        let strict = pattern(&[(1, 0xff), (2, 0xff), (0, 0), (0, 0xf0)], 2, 6);
+        for (reply, passes) in [
+            (&[1, 2, 77, 9][..], true),
+            (&[1, 2, 77, 0x19], false),
+            (&[1, 3, 77, 9], false),
+            (&[1, 2, 3, 4, 5, 6], true),
+            (&[1, 2, 3, 4, 5, 6, 7], false),
+            (&[1, 2], true),
+            (&[1], false),
+            (&[], false),
+        ] {
+            assert_eq!(
+                strict.judge(reply),
+                if passes { Ok(()) } else { Err(Failure::Mismatch) },
+                "{reply:?}"
+            );
+        }
+        assert_eq!(strict.room(), 7);
+        assert_eq!(pattern(&[], 5, 5).judge(b"x"), Ok(()), "without a pattern any reply is one");
+        assert_eq!(pattern(&[], 0, u16::MAX).room(), 65536);
+    }
+
+    #[test]
+    fn silence() {
+        assert_eq!(pattern(&[], 0, 0).silence(), Err(Failure::ReadTimeout));
+        assert_eq!(UdpPattern::default().silence(), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn masks(
+            reply in proptest::collection::vec(any::<(u8, u8)>(), 1..8),
+            noise in proptest::collection::vec(any::<u8>(), 8),
+        ) {
+            let pattern = pattern(&reply, 0, 255);
+            let bytes: Vec<u8> =
+                reply.iter().zip(&noise).map(|((value, bits), noise)| value & bits | noise & !bits).collect();
+            prop_assert_eq!(pattern.judge(&bytes), Ok(()));
+            let mut other = bytes;
+            let (at, bit) = (usize::from(noise[0]) % reply.len(), 1 << (noise[1] % 8));
+            other[at] ^= bit;
+            prop_assert_eq!(pattern.judge(&other).is_ok(), reply[at].1 & bit == 0);
+        }
+    }
+}

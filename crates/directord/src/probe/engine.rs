@@ -6,6 +6,7 @@ use super::{Shared, Verdict, WeightChange, datagram, file, link, mail, web};
 use crate::plan::{CheckerId, CheckerPlan};
 use check::checker::{Attempt, Failure, Obstacle, Retry, Step};
 use ek_time::{Duration, Instant};
+use nix::time::{ClockId, clock_gettime};
 use reactor::{Task, Timer, now};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -461,7 +462,8 @@ impl Engine {
     fn finished(&self, number: &Cell<u32>, ended: Ended) {
         let number = number.get();
         let context = self.context.borrow().clone();
-        let now = now();
+        // The exact time, not that of this turn: after many others' attempts it may be long ago, and the next would be early.
+        let now = monotonic();
         let message = {
             let mut entries = self.entries.borrow_mut();
             let Some(Some(entry)) = entries.get_mut(number as usize) else { return };
@@ -544,6 +546,14 @@ impl Entry {
             mail: verdict.and_then(|verdict| verdict.mail).map(|mail| mail.display(&names).to_string()),
             reason: detail.unwrap_or_default(),
         }))
+    }
+}
+
+/// The clock that the reactor reads once per turn.
+fn monotonic() -> Instant {
+    match clock_gettime(ClockId::CLOCK_MONOTONIC) {
+        Ok(time) => Instant::ZERO + Duration::from(time),
+        Err(_) => now(),
     }
 }
 

@@ -91,8 +91,13 @@ pub(crate) enum Stop {
     Help,
     /// `--signum=NAME`: the number, or the name that is not known.
     SignalNumber(Result<i32, String>),
-    /// `-T`: the words after it belong to genhash.
-    Genhash(Vec<String>),
+    /// `-T`.
+    Genhash {
+        /// What follows belongs to genhash.
+        words: Vec<String>,
+        /// It was the first option.
+        first: bool,
+    },
     /// Lines for standard error, exit code 1.
     Usage(String),
 }
@@ -199,14 +204,14 @@ impl Arguments {
     /// # Errors
     /// Whatever ends the program before it reads a file.
     pub(crate) fn parse(words: &[String]) -> Result<Self, Stop> {
-        if let [first, rest @ ..] = words
-            && matches!(first.as_str(), "-T" | "--genhash")
-        {
-            return Err(Stop::Genhash(rest.to_vec()));
-        }
         let mut this = Self::default();
+        let mut first = true;
         let mut words = words.iter().map(String::as_str);
         while let Some(word) = words.next() {
+            if matches!(word, "-T" | "--genhash") {
+                return Err(Stop::Genhash { words: words.map(str::to_owned).collect(), first });
+            }
+            first = false;
             if word == "--" {
                 this.extra.extend(words.by_ref().map(str::to_owned));
             } else if let Some(long) = word.strip_prefix("--") {
@@ -293,7 +298,7 @@ impl Arguments {
             'r' => self.vrrp_pid_file = path(),
             'c' => self.checkers_pid_file = path(),
             'b' => self.bfd_pid_file = path(),
-            'T' => return Err(Stop::Usage("-T, --genhash must be the first option".into())),
+            'T' => return Err(Stop::Usage("-T, --genhash must stand by itself".into())),
             'a' => self.address_monitoring = true,
             'x' | 'A' => return Err(not_served(given.letter, "SNMP")),
             's' => self.namespace = Some(text.to_owned()),

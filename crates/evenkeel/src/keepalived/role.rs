@@ -77,6 +77,7 @@ pub(super) fn main(part: Part, arguments: &Arguments) -> Exit {
                 keep_services: arguments.keep_services,
                 dump: arguments.dump,
                 dry_run: false,
+                plane: None,
                 control,
             };
             of_director(directord::run(config, options))

@@ -42,6 +42,12 @@ impl Node {
         node
     }
 
+    /// Run by another program than ours.
+    pub(crate) fn by(mut self, program: &Path) -> Self {
+        self.program = program.to_owned();
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }

@@ -86,6 +86,7 @@ impl Lower<'_> {
                 }
             }
             "interface" => self.instance_interface(line, draft),
+            "lvs_sync_daemon_interface" => self.lvs_sync_interface(line, draft, all),
             "vrf" => self.instance_vrf(line, draft),
             "virtual_router_id" => {
                 let Some(word) = self.word(line, 1) else { return };

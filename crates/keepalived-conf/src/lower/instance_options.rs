@@ -3,9 +3,9 @@
 use super::address::mac;
 use super::instance::{INTERFACE_MAX, InstanceDraft};
 use super::number::Times;
-use super::{Lower, name_of};
+use super::{Draft, Lower, name_of};
 use crate::code;
-use crate::model::{Family, Ipvlan, IpvlanFlag, UnicastChecksum, Vmac};
+use crate::model::{Family, Ipvlan, IpvlanFlag, Name, UnicastChecksum, Vmac};
 use crate::tree::Node;
 use crate::word::Line;
 use std::net::IpAddr;
@@ -126,7 +126,6 @@ impl Lower<'_> {
                 let message = |value: &str| format!("Invalid vrrp_instance smtp_alert parameter {value}");
                 instance.notify.smtp_alert = self.switch(line, message).or(instance.notify.smtp_alert);
             }
-            "lvs_sync_daemon_interface" => self.lvs_sync_interface(line, label, draft),
             "kernel_rx_buf_size" => {
                 let Some(word) = self.word(line, 1) else { return };
                 match self.unsigned(word, 0, u32::MAX) {
@@ -160,17 +159,24 @@ impl Lower<'_> {
         }
     }
 
-    fn lvs_sync_interface(&mut self, line: &Line, label: &str, draft: &mut InstanceDraft) {
+    pub(super) fn lvs_sync_interface(&mut self, line: &Line, draft: &mut InstanceDraft, all: &Draft) {
         let Some(word) = self.word(line, 1) else { return };
+        let label = draft.instance.name.text.clone();
         let message = format!("({label}) Specifying lvs_sync_daemon_interface against a vrrp is deprecated.");
         self.say(code::DEPRECATED, line.span, message);
         let pad = label.len();
         let message = format!("      {:pad$}Please use global lvs_sync_daemon", "");
         self.say(code::DEPRECATED, line.span, message);
-        if let Some(known) = &draft.instance.lvs_sync_interface {
+        let known = match &all.config.global.lvs_sync {
+            Some(sync) => Some(&sync.interface),
+            None => {
+                let mut before = all.instances.iter().map(|one| &one.instance).chain([&draft.instance]);
+                before.find_map(|one| one.lvs_sync_interface.as_deref())
+            }
+        };
+        if let Some(Name { text, .. }) = known {
             let message = format!(
-                "({label}) lvs_sync_daemon_interface has already been specified as {} - ignoring",
-                known.text
+                "({label}) lvs_sync_daemon_interface has already been specified as {text} - ignoring"
             );
             return self.say(code::REPEATED, word.span, message);
         }

@@ -93,6 +93,8 @@ impl World {
         if reloaded {
             self.before = None;
         }
+        let state = self.sync.router().and_then(|router| self.router.state(router));
+        self.sync.follow(state, &self.log);
     }
 
     pub(super) fn finish_reload(&mut self, notifications: &mut Vec<(bool, Notification)>) {

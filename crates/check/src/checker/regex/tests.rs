@@ -49,7 +49,7 @@ fn matches_are_pcre2s() {
         let ours = match compile(&pattern, options) {
             Err(error) => format!("error: {error}"),
             Ok(compiled) => match compiled.first_match(&subject) {
-                Found::Match { start, end } => format!("{start}-{end}"),
+                Found::Match(Range { start, end }) => format!("{start}-{end}"),
                 Found::Nothing => "none".to_owned(),
                 Found::Undecided => "undecided".to_owned(),
             },

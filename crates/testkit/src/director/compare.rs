@@ -1,0 +1,145 @@
+//! What may differ between two sights of one step, and what then does.
+
+use super::case::{Case, Part, Step};
+use super::world::Sight;
+use crate::report::side_by_side;
+use std::collections::BTreeSet;
+
+/// Lines of the parent, of the system and of the time; other tests look at those that matter.
+const LEFT_OUT: [&str; 17] = [
+    "Starting Keepalived ",
+    "WARNING - keepalived was built for ",
+    "Running on ",
+    "Command line: ",
+    "              '",
+    "Opening file ",
+    "Configuration file ",
+    "Script user 'keepalived_script' does not exist",
+    "NOTICE: setting config option max_auto_priority",
+    "Starting Healthcheck child process",
+    "Starting VRRP child process",
+    "Startup complete",
+    "Reload complete",
+    "Reloading ...",
+    "Stopped",
+    "CPU usage ",
+    "Activating BFD healthchecker",
+];
+
+/// The lines of a part that are compared, in an order that is not chance.
+pub fn part(sight: &Sight, part: Part, step: &Step) -> Vec<String> {
+    let mut lines = match part {
+        Part::Table => return sight.table.clone(),
+        Part::Verdict => return sight.verdict.clone(),
+        Part::Log => log(&sight.log, step.unordered),
+        Part::Fifo => sight.fifo.clone(),
+        Part::Scripts => sight.scripts.clone(),
+        Part::Mails => sight.mails.iter().map(|mail| mail.escape_debug().to_string()).collect(),
+        Part::Requests => sight.requests.clone(),
+    };
+    // Scripts and mails are under way at the same time.
+    if !matches!(part, Part::Log) && (step.unordered || part != Part::Fifo) {
+        lines.sort();
+    }
+    lines
+}
+
+fn log(lines: &[String], unordered: bool) -> Vec<String> {
+    let said = lines.iter().filter_map(|line| line.get(26..));
+    let said = said.filter(|line| !LEFT_OUT.iter().any(|start| line.starts_with(start)));
+    // Descriptors, process ids and link-local addresses are chance.
+    let said = said.map(|line| {
+        let words = line.split(' ').collect::<Vec<_>>();
+        let number = |at: usize| words[at].parse::<u64>().is_ok();
+        let chance = |at: usize| at > 0 && number(at) && matches!(words[at - 1], "fd" | "pid");
+        let mut words = words.clone();
+        for at in 0..words.len() {
+            if chance(at) {
+                words[at] = "N";
+            } else if words[at].starts_with("fe80::") {
+                words[at] = "fe80::N";
+            }
+        }
+        words.join(" ")
+    });
+    // What is said again and again is said once.
+    let mut seen = BTreeSet::new();
+    let mut said: Vec<String> = said.filter(|line| !unordered || seen.insert(line.clone())).collect();
+    said.dedup();
+    if unordered {
+        said.sort();
+    }
+    said
+}
+
+/// A sight in short, as it is compared.
+pub fn show(case: &Case, sights: &[Sight]) -> String {
+    let mut text = String::new();
+    for (step, sight) in case.steps.iter().zip(sights) {
+        text.push_str(&format!("## {} / {}\n", case.name, step.text));
+        for which in Part::ALL {
+            for line in part(sight, which, step) {
+                text.push_str(&format!("{which:?}: {line}\n"));
+            }
+        }
+        if let Some(stuck) = &sight.stuck {
+            text.push_str(&format!("STUCK: {stuck}\n"));
+        }
+    }
+    text
+}
+
+/// What differs in a case, and which declared differences were none.
+pub fn differences(case: &Case, ours: &[Sight], theirs: &[Sight]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut used = BTreeSet::new();
+    let mut before: Option<&Sight> = None;
+    for ((step, ours), theirs) in case.steps.iter().zip(ours).zip(theirs) {
+        let mut effect = before.is_some_and(|before| before.table != theirs.table);
+        before = Some(theirs);
+        for which in Part::ALL {
+            let (mut mine, mut other) = (part(ours, which, step), part(theirs, which, step));
+            effect |= !matches!(which, Part::Table | Part::Requests) && !other.is_empty();
+            for (at, difference) in case.differences.iter().enumerate().filter(|(_, d)| d.part == which) {
+                let concerned = |lines: &[String]| {
+                    lines.iter().filter(|line| line.contains(&difference.words)).cloned().collect::<Vec<_>>()
+                };
+                if concerned(&mine) != concerned(&other) {
+                    used.insert(at);
+                }
+                mine.retain(|line| !line.contains(&difference.words));
+                other.retain(|line| !line.contains(&difference.words));
+            }
+            if mine != other {
+                found.push(format!(
+                    "{case}: after `{}`, {which:?} differs\n{}",
+                    step.text,
+                    side_by_side(("ours", &mine), ("keepalived's", &other))
+                ));
+            }
+        }
+        if effect == step.silent {
+            let what = if step.silent { "an" } else { "no" };
+            found.push(format!(
+                "{case}: `{}` has {what} effect on keepalived\n{}",
+                step.text,
+                theirs.log.join("\n")
+            ));
+        }
+        for (who, sight) in [("ours", ours), ("keepalived", theirs)] {
+            if let Some(stuck) = &sight.stuck {
+                found.push(format!(
+                    "{case}: after `{}`, {who}: {stuck}\n{}",
+                    step.text,
+                    sight.log.join("\n")
+                ));
+            }
+        }
+    }
+    for (at, difference) in case.differences.iter().enumerate() {
+        if !used.contains(&at) {
+            found.push(format!("{case}: nothing differs in what {} declares", difference.key));
+        }
+    }
+    found
+}
