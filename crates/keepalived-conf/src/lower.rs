@@ -19,6 +19,7 @@ mod route_encap;
 mod rule;
 mod script;
 mod server;
+mod server_group;
 mod sync_group;
 mod track;
 
