@@ -132,6 +132,11 @@ impl Child {
         }
     }
 
+    /// What the process has left that the next one takes over.
+    pub(super) fn take_leaves(&mut self) -> Vec<Vec<u8>> {
+        self.stand_in.take_leaves()
+    }
+
     /// Does what a process that is gone has left undone: says that its Master routers resign, at once, and takes back
     /// what they had set up, if that is to be. Returns what there is to log.
     pub(super) fn stand_in(&mut self, undo: bool) -> Vec<String> {
@@ -155,7 +160,7 @@ impl Child {
         } else {
             format!("Stood in for the VRRP process: priority 0 sent for {names}")
         });
-        self.stand_in = StandIn::new();
+        self.stand_in.reset();
         lines
     }
 }
