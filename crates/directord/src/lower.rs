@@ -248,3 +248,6 @@ pub fn server_name(address: std::net::IpAddr, port: u16, of: Option<model::Proto
     let protocol = of.map_or("none", |one| protocol(one).name());
     format!("[{address}]:{protocol}:{port}")
 }
+
+#[cfg(test)]
+mod tests;

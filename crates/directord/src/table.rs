@@ -301,3 +301,6 @@ fn is_of_the_plane(error: &PlaneError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

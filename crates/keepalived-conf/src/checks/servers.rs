@@ -184,19 +184,24 @@ fn addressed(one: &mut ServerDraft, named: &Named, before: &str, check: &mut Che
     }
 }
 
-/// Schedulers that know no weights but 0.
+/// Schedulers with which a smaller weight does not mean fewer connections.
 fn slow_start(server: &VirtualServer, shown: &str, check: &mut Check<'_>) {
-    let weightless = matches!(
-        server.scheduler,
-        Scheduler::RoundRobin | Scheduler::LeastConnection | Scheduler::DestinationHash
-    );
-    if let Some(real) = server.real_servers.iter().find(|real| !real.slow_start.is_zero())
-        && weightless
-    {
+    let why = match server.scheduler {
+        Scheduler::RoundRobin | Scheduler::LeastConnection | Scheduler::DestinationHash => {
+            "it lets a weight grow, and this scheduler knows none; wrr and wlc do"
+        }
+        Scheduler::SourceHash | Scheduler::MaglevHash => {
+            "it lets a weight grow, and with this scheduler each step would move clients to other servers"
+        }
+        Scheduler::Failover | Scheduler::Overflow => {
+            "it lets a weight grow, and to this scheduler a weight is rank or room, not a share"
+        }
+        _ => return,
+    };
+    if let Some(real) = server.real_servers.iter().find(|real| !real.slow_start.is_zero()) {
         let name = server.scheduler.name();
         let message = format!("Virtual server {shown}: slow_start changes nothing with {name}");
-        let note = "it lets a weight grow, and this scheduler knows none; wrr and wlc do".to_owned();
-        check.explain(code::SLOW_START, real.place, message, [note]);
+        check.explain(code::SLOW_START, real.place, message, [why.to_owned()]);
     }
 }
 
