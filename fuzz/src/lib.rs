@@ -21,18 +21,24 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "address", run: targets::address },
     Target { name: "advert", run: targets::advert },
     Target { name: "chunks", run: targets::chunks },
     Target { name: "condition", run: targets::condition },
     Target { name: "config", run: targets::config },
+    Target { name: "dns_reply", run: targets::dns_reply },
+    Target { name: "echo_reply", run: targets::echo_reply },
     Target { name: "error_page", run: targets::error_page },
+    Target { name: "http_answer", run: targets::http_answer },
     Target { name: "keepalived_config", run: targets::keepalived_config },
     Target { name: "log_format", run: targets::log_format },
     Target { name: "netlink_answer", run: targets::netlink_answer },
+    Target { name: "regex", run: targets::regex },
     Target { name: "request_head", run: targets::request_head },
     Target { name: "response_head", run: targets::response_head },
+    Target { name: "smtp_reply", run: targets::smtp_reply },
+    Target { name: "udp_reply", run: targets::udp_reply },
 ];
 
 /// The program of one target: libFuzzer's entry in a build by cargo-fuzz, else a `main` that runs the files it is given.

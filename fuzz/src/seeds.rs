@@ -135,6 +135,12 @@ fn own(target: &str) -> &'static [&'static [u8]] {
         "error_page" => PAGES,
         "keepalived_config" => KEEPALIVED,
         "log_format" => FORMATS,
+        "dns_reply" => DNS,
+        "echo_reply" => ECHOES,
+        "http_answer" => ANSWERS,
+        "regex" => PATTERNS,
+        "smtp_reply" => MAIL,
+        "udp_reply" => DATAGRAMS,
         "request_head" => REQUESTS,
         "response_head" => RESPONSES,
         _ => &[],
@@ -244,4 +250,86 @@ const KEEPALIVED: &[&[u8]] = &[
     b"include 1.conf\ninclude *.conf\x1cvrrp_instance A {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress {\n 10.0.0.1\n }\n}\n",
     b"$A= \\\n x $B { \\\n y \\\n }\n~SEQ(B,1,3) $A\n~LST({C,D},{1,2},{3,4}) $C.$D ${_RANDOM 1 2} ${_ENV HOME} ${_PWD}\n@main a\n@^main b\n",
     b"vrrp_script s {\n script \"/bin/true 'a b' \\x41\"\n weight -3 reverse\n}\n",
+];
+
+const DNS: &[&[u8]] = &[
+    b"\x01\x02\x01\x02\x81\x80\0\x01\0\x01\0\0\0\0\x03www\x07example\x03com\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x01",
+    b"\x01\x02\x01\x02\x81\x80\0\x01\0\0\0\0\0\0",
+    b"\x01\x02\x01\x02\x83\x80\0\x01\0\0\0\0\0\0",
+    b"\x01\x02\x01\x02\x81\x82\0\x01\0\0\0\0\0\0",
+    b"\x01\x02\x01\x02\x01\x00\0\x01\0\0\0\0\0\0",
+    b"\x01\x02\x02\x02\x81\x80\0\x01\0\0\0\0\0\0",
+    b"\x01\x02\x01\x02\x81\x80\0\x01\0\0\0\0\0",
+    b"\x01\x02\x01\x02\x81",
+    b"\x01\x02",
+    b"\x01\x02\x01\x02\x8f\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+];
+
+const ECHOES: &[&[u8]] = &[
+    b"\x00\x06\x00\x00\x00\x6d\x10\x00\x07\x06\x00keepalived check - ",
+    b"\x01\x0b\x00\x81\x00\xe6\x46\x00\x0c\x0b\x00keepalived check - ",
+    b"\x00\x06\x00\x08\x00\x65\x10\x00\x07\x06\x00keepalived check - ",
+    b"\x01\x0b\x00\x80\x00\xe7\x46\x00\x0c\x0b\x00keepalived check - ",
+    b"\x00\x06\x00\x03\x01\x00\x00\x00\x00\x00\x00\x45",
+    b"\x00\x06\x00\x00\x00\x00\x00\x00\x00\x06\x00",
+    b"\x00\x06\x00\x00\x00\x00\x00\x00\x00\x06",
+    b"\x00\x06\x00\x00\x00\x00\x00\x00\x00\x07\x00",
+    b"\x01\x06\x00\x00\x00\x00\x00\x00\x00\x06\x00",
+    b"\x00\x06\x00",
+];
+
+const ANSWERS: &[&[u8]] = &[
+    b"\x00\x10HTTP/1.0 200 OK\r\n\r\nhello",
+    b"\x01\x20HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    b"\x11\x28HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello and more",
+    b"\x02\x12HTTP/1.1 204 No Content\r\nServer: x\r\n\r\nhello",
+    b"\x06\x12HTTP/1.1 200 OK\r\n\r\nnothing",
+    b"\x0a\x12HTTP/1.1 200 OK\r\n\r\n\xff\xfe l\xc3\xa9llo\n",
+    b"\x00\x05HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n",
+    b"\x00\x05HTTP/1.1 200\r\n\r\n",
+    b"\x03\x05HTTP/1.1 200 OK\nX: y\n\nhello",
+    b"\x01\x19HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"\x01\x19HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nhello",
+    b"\x00\x00SSH-2.0-x\r\n",
+    b"\x13\x01ICY 200 OK\r\n\r\nhello",
+];
+
+const PATTERNS: &[&[u8]] = &[
+    b"wor.d\0\x00\0hello world",
+    b"^(a+)+\\1$\0\x08\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+    b"(?i)f(?-i:oo)|[[:alpha:]]{2,3}?\0\x01\0FOO",
+    b"a b # c\n(?<n>x)\\k<n>\0\x04\0abxx",
+    b"[^]a-z\\d\\x{2d}-]+\\b\0\x00\0A-Z",
+    b"\\Q(.*\\E(?#x)\\R\\h\\v?\0\x00\0(.*\r\n\t",
+    b"(?:a|ab)(?>c|bcd)(?=d*)\\K.\0\x10\0abcdd",
+    b"\\p{L}+[\\p{Lu}\\w]\0\x20\0\xc3\xa9t\xc3\x89",
+    b"(?<=\\d{3})(?<!999)x$\0\x08\x00123x\n999x\n",
+    b"[]|[^]\0\x40\0x",
+    b"(a)?(?(1)b|c){2,}+\0\x80\0ab\nc",
+];
+
+const MAIL: &[&[u8]] = &[
+    b"220 me ESMTP\r\n\x00250 hi\r\n\x00221 bye\r\n",
+    b"220-one\r\n220 two\r\n\x00250-a\r\n250 b\r\n\0.\n",
+    b"2\x00202 x\n",
+    b"554 no\r\n",
+    b"220 a\r\n250 b\r\n221 c\r\n",
+    b"220\n\x00250\n\0\n",
+    b"220 a\r\n\x00500 what\r\n",
+    b"22\x000 split\r\n\x002\x0050 split\r\n\0x\n",
+    b"\r\n",
+    b"220-\r\n220-\r\n221 \r\n",
+];
+
+const DATAGRAMS: &[&[u8]] = &[
+    b"\x04\x00\x08\x01\x00\x02\x00\x00\xff\x04\x00\x01\x02\x33\x04",
+    b"\x04\x04\x08\x01\x00\x02\x00\x00\xff\x04\x00\x01\x02\x33",
+    b"\x04\x00\x03\x01\x00\x02\x00\x00\xff\x04\x00\x01\x02\x33\x04",
+    b"\x02\x00\xff\x0f\xf0\xf0\x0f\xff\xff",
+    b"\x02\x00\xff\x0f\xf0\xf0\x0f\x00\x00",
+    b"\x00\x00\x00",
+    b"\x00\x05\x06hello",
+    b"\x01\x00\x00\x01\x00",
+    b"\x01\x09\x01\x01\x00\x01",
+    b"\x0f\x00\xffkeepalived check - keepalived chkeepalived check",
 ];

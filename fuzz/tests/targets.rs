@@ -45,6 +45,5 @@ macro_rules! tests {
 }
 
 tests!(
-    address advert chunks condition config error_page keepalived_config log_format netlink_answer request_head
-    response_head
+    address advert chunks condition config dns_reply echo_reply error_page http_answer keepalived_config log_format netlink_answer regex request_head response_head smtp_reply udp_reply
 );

@@ -1,12 +1,13 @@
 //! `cargo xtask bench proxy`: what a request costs, beside haproxy in the same run; `cargo xtask bench hostile`: how the
 //! program fares under failures and floods; `cargo xtask bench vrrp` and `vrrp-scale`: takeovers, and many virtual routers,
-//! beside keepalived.
+//! beside keepalived; `cargo xtask bench director-scale`: many checkers, beside keepalived.
 
 use crate::shell::{cargo, has, root, run as run_command};
 use std::process::Command;
 
 const USAGE: &str = "usage: cargo xtask bench proxy [options of bench/proxy.py] | hostile [part of a test's name]\n\
-     | vrrp [--rounds N] [--intervals 1,0.1,0.01] | vrrp-scale [--rounds N] [--routers N] [--intervals 1]";
+     | vrrp [--rounds N] [--intervals 1,0.1,0.01] [--families 4,6] | vrrp-scale [--rounds N] [--routers N] [--intervals 1]\n\
+     | director-scale [--rounds N] [--sizes 1000,10000] [--window SECONDS]";
 
 /// Builds the program and measures it.
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
@@ -15,6 +16,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         ["hostile", rest @ ..] => hostile(rest),
         ["vrrp", rest @ ..] => vrrp("takeover", rest),
         ["vrrp-scale", rest @ ..] => vrrp("scale", rest),
+        ["director-scale", rest @ ..] => director_scale(rest),
         _ => Err(USAGE.to_owned()),
     }
 }
@@ -59,5 +61,23 @@ fn vrrp(mode: &str, rest: &[&str]) -> Result<(), String> {
             .args(rest)
             .arg(format!("evenkeel={} vrrp", target.join("release/evenkeel").display()))
             .arg("keepalived=keepalived"),
+    )
+}
+
+/// Thousands of TCP checkers of the program and of keepalived in a network namespace; needs root, not IPVS.
+fn director_scale(rest: &[&str]) -> Result<(), String> {
+    for program in ["keepalived", "ip", "python3", "taskset", "cc"] {
+        if !has(program) {
+            return Err(format!("{program} is missing; `cargo xtask test` installs it"));
+        }
+    }
+    run_command(cargo().args(["build", "--release", "--locked", "--package", "evenkeel"]))?;
+    let program = root().join("target/release/evenkeel");
+    run_command(
+        Command::new("python3")
+            .arg(root().join("xtask/bench/director/scale.py"))
+            .arg(format!("evenkeel={} director --dry-run -f {{conf}}", program.display()))
+            .arg("keepalived=keepalived -C -n -l -G -f {conf} -p {pid} -c {pid}.c")
+            .args(rest),
     )
 }

@@ -1,4 +1,5 @@
 //! The log lines and verdicts of keepalived 2.2.7, recorded, against what the same servers make of ours.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail so")]
 
 use check::checker::http::{End, HttpGet, Url};
 use check::checker::regex::{Conditions, Pattern};
@@ -17,6 +18,12 @@ struct Server {
     urls: Vec<Url>,
     /// What it answers at the url of this number, while it fails.
     fail: fn(&Self, usize) -> Attempt,
+}
+
+impl Server {
+    fn url(&self, index: usize) -> &Url {
+        self.urls.get(index).expect("a url of this number")
+    }
 }
 
 fn page(url: &Url, answer: &[u8]) -> Attempt {
@@ -40,7 +47,7 @@ fn talk(heard: &[&str], end: Failure) -> Attempt {
 }
 
 fn datagram(pattern: &str, reply: &[u8]) -> Attempt {
-    let reply_pattern = pattern.as_bytes().iter().map(|&byte| (byte, 0xff)).collect();
+    let reply_pattern = pattern.as_bytes().iter().map(|&byte| (byte, 0)).collect();
     UdpPattern {
         require_reply: true,
         reply: reply_pattern,
@@ -57,23 +64,23 @@ fn server(name: &str) -> Server {
     let (kind, fail): (Kind, fn(&Server, usize) -> Attempt) = match name {
         "tcp-refused" => (Kind::Tcp, |_, _| Attempt::Failed(Failure::Refused)),
         "http-refused" => (Kind::Http, |_, _| Attempt::Failed(Failure::Refused)),
-        "http-status" => (Kind::Http, |s, i| page(&s.urls[i], b"HTTP/1.0 500 Oops\r\n\r\nhello world\n")),
+        "http-status" => (Kind::Http, |s, i| page(s.url(i), b"HTTP/1.0 500 Oops\r\n\r\nhello world\n")),
         "http-digest" | "http-regex" => {
-            (Kind::Http, |s, i| page(&s.urls[i], b"HTTP/1.0 200 OK\r\n\r\nother\n"))
+            (Kind::Http, |s, i| page(s.url(i), b"HTTP/1.0 200 OK\r\n\r\nother\n"))
         }
-        "http-nodata" => (Kind::Http, |s, i| page(&s.urls[i], b"")),
-        "http-silent" => (Kind::Http, |s, i| Attempt::Failed(HttpGet::new(&s.urls[i]).timeout())),
+        "http-nodata" => (Kind::Http, |s, i| page(s.url(i), b"")),
+        "http-silent" => (Kind::Http, |s, i| Attempt::Failed(HttpGet::new(s.url(i)).timeout())),
         "http-half" => (Kind::Http, |s, i| {
-            let mut get = HttpGet::new(&s.urls[i]);
-            assert_eq!(get.feed(&s.urls[i], b"HTTP/1.0 200 OK\r\n"), None);
+            let mut get = HttpGet::new(s.url(i));
+            assert_eq!(get.feed(s.url(i), b"HTTP/1.0 200 OK\r\n"), None);
             Attempt::Failed(get.timeout())
         }),
-        "http-length" => (Kind::Http, |s, i| {
-            page(&s.urls[i], b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\nhello world\n")
-        }),
+        "http-length" => {
+            (Kind::Http, |s, i| page(s.url(i), b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\nhello world\n"))
+        }
         "http-two" => (Kind::Http, |s, i| match i {
-            0 => page(&s.urls[i], WELL),
-            _ => page(&s.urls[i], b"HTTP/1.0 500 Oops\r\n\r\n"),
+            0 => page(s.url(i), WELL),
+            _ => page(s.url(i), b"HTTP/1.0 500 Oops\r\n\r\n"),
         }),
         "smtp-refused" => (Kind::Smtp, |_, _| Attempt::Failed(Failure::Refused)),
         "smtp-banner" => (Kind::Smtp, |_, _| talk(&["554 no\r\n"], Failure::Read(0))),
@@ -105,18 +112,19 @@ fn server(name: &str) -> Server {
     };
     if name == "http-digest" {
         // md5sum of `hello world` and a line end.
-        urls[0].digests = vec![0x6f59_02ac_2370_24bd_d0c1_76cb_9306_3dc4_u128.to_be_bytes()];
+        urls.iter_mut()
+            .for_each(|url| url.digests = vec![0x6f59_02ac_2370_24bd_d0c1_76cb_9306_3dc4_u128.to_be_bytes()]);
     }
     if name == "http-regex" {
         let pattern = Pattern::compile("wor.d", &[], Conditions::default()).expect("a pattern");
-        urls[0].regex = Some(pattern);
+        urls.iter_mut().for_each(|url| url.regex = Some(pattern.clone()));
     }
     Server { kind, urls, fail }
 }
 
 fn well(server: &Server, url: usize) -> Attempt {
     match server.kind {
-        Kind::Http => page(&server.urls[url], WELL),
+        Kind::Http => page(server.url(url), WELL),
         Kind::Smtp => {
             let mut talk = SmtpTalk::new();
             assert_eq!(talk.feed("me", b"220 me ESMTP\r\n"), Turn::Send(b"HELO me\r\n".to_vec()));

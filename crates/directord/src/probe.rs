@@ -16,7 +16,8 @@ mod mail;
 mod plan;
 mod script;
 mod stream;
-
+#[cfg(test)]
+mod tests;
 mod web;
 
 use crate::plan::{CheckerId, CheckerPlan};

@@ -385,7 +385,9 @@ impl Retry {
             }
         }
         step.wait = settings.delay_before_retry;
-        if self.failed_url != NONE {
+        // A server on its way back that fails again is retried without end; without a pause that would be without rest.
+        let spins = !self.up && step.wait.is_zero();
+        if self.failed_url != NONE || spins {
             step.wait = step.wait.max(settings.delay_loop);
         }
     }

@@ -92,6 +92,10 @@ struct Entry {
     due: Instant,
 }
 
+/// Bytes of a checker that waits.
+#[cfg(test)]
+pub(super) const ENTRY: usize = size_of::<Option<Entry>>();
+
 pub(super) struct Engine {
     context: RefCell<Rc<Context>>,
     /// By number.
@@ -358,9 +362,13 @@ impl Engine {
             return Poll::Ready(());
         }
         self.waker.set(Some(cx.waker().clone()));
-        let next = match self.blocked.get() {
-            true => Some(self.rest_until.get()).filter(|until| *until > now()),
-            false => self.heap.borrow().peek().map(|Reverse((due, _))| *due),
+        let next = if !self.blocked.get() {
+            self.heap.borrow().peek().map(|Reverse((due, _))| *due)
+        } else if self.running.get() < self.limit.get() {
+            Some(self.rest_until.get())
+        } else {
+            // The end of an attempt wakes it.
+            None
         };
         self.timer.set(next);
         self.timer.poll_expired(cx)
@@ -493,12 +501,13 @@ impl Engine {
         let mut checks = Vec::new();
         for (number, entry) in self.entries.borrow().iter().enumerate() {
             if let Some(Entry {
-                checker: Checker { target: Target::File { name, weight, reverse }, .. }, ..
+                checker: Checker { target: Target::File { name, weight, reverse, real }, .. },
+                ..
             }) = entry
                 && let Ok(number) = u32::try_from(number)
                 && let Some(file) = context.shared.files.iter().find(|file| file.name.text == **name)
             {
-                checks.push(FileCheck::new(CheckerId(number), file, *weight, *reverse));
+                checks.push(FileCheck::new(CheckerId(number), file, *weight, *reverse, real.clone()));
             }
         }
         let task = (!checks.is_empty()).then(|| reactor::spawn_task(file::watch(context, checks)));

@@ -69,7 +69,8 @@ impl Node {
     pub(crate) fn command(&self, flags: &[&str]) -> Command {
         let mut command = self.host.command(&self.program);
         command.args(flags).arg("-f").arg(self.path("conf"));
-        command.arg("-p").arg(self.path("main.pid")).arg("-r").arg(self.path("vrrp.pid")).arg("-G");
+        command.arg("-p").arg(self.path("main.pid")).arg("-r").arg(self.path("vrrp.pid"));
+        command.arg("-c").arg(self.path("checkers.pid")).arg("-G");
         command
     }
 
@@ -95,6 +96,10 @@ impl Node {
         number_in(&self.path("vrrp.pid"))
     }
 
+    pub(crate) fn checker(&self) -> Option<u32> {
+        number_in(&self.path("checkers.pid"))
+    }
+
     /// Processes of the program that run in the host.
     pub(crate) fn processes(&self) -> Vec<u32> {
         let text = self.host_pids();
@@ -112,11 +117,15 @@ impl Node {
 
     /// `evenkeel vrrp status` of this router.
     pub(crate) fn status(&self, flags: &[&str]) -> String {
+        self.ask(&[&["vrrp", "status"], flags].concat()).unwrap()
+    }
+
+    /// What `evenkeel` says to these words and the place of this router's sockets; an error is what it complains of.
+    pub(crate) fn ask(&self, words: &[&str]) -> Result<String, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
-        command.args(["vrrp", "status", "-p"]).arg(self.path("main.pid")).args(flags);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        let output = command.args(words).arg("-p").arg(self.path("main.pid")).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
     pub(crate) fn until_master(&self, address: &str) {

@@ -130,6 +130,11 @@ fn what_is_not_served_is_said() {
     assert_eq!(error(r"\g<1>", ""), "a subroutine (\\g<…>) in a regex is not served");
     assert_eq!(error("(?|a|b)", ""), "this kind of group in a regex is not served");
     assert_eq!(error(r"\x{100}", ""), "a character beyond 255 needs the option utf");
+    for later in
+        ["(?(2)a|b)(c)(d)", "(?(<n>)a|b)(?<n>c)", r"\k<n>(?<n>c)", r"\g{2}(a)(b)", "(?P=n)(?<n>c)", "(?(0)a)"]
+    {
+        assert!(compile(later, "").is_err(), "{later}");
+    }
     assert_eq!(error(r"\C", "never_backslash_c"), "\\C is forbidden by never_backslash_c");
 }
 

@@ -67,6 +67,10 @@ struct Translator<'a> {
     /// The same two of the groups around the present one.
     outer: Vec<(Flags, Vec<String>)>,
     groups: u32,
+    /// Whether a quantifier may follow.
+    repeatable: bool,
+    /// The names of those that have one.
+    names: Vec<String>,
     out: String,
 }
 
@@ -86,6 +90,8 @@ pub(super) fn translate(pattern: &str, options: Options) -> Result<String, Regex
         switched: Vec::new(),
         outer: Vec::new(),
         groups: 0,
+        repeatable: false,
+        names: Vec::new(),
         out: String::new(),
     };
     while let Some(char) = translator.source.next() {
@@ -101,13 +107,17 @@ fn unserved(what: &str) -> RegexError {
 
 impl Translator<'_> {
     fn one(&mut self, char: char) -> Result<(), RegexError> {
+        let blank = self.flags.extended && matches!(char, '#' | ' ' | '\t'..='\r');
+        let before = self.repeatable;
+        // Of what follows, a quantifier and an anchor say otherwise for themselves.
+        self.repeatable = if blank { before } else { !matches!(char, '^' | '$' | '|' | '(') };
         match char {
-            '\\' => self.escape()?,
+            '\\' => self.escape(before)?,
             '[' => {
                 let class = class(&mut self.source, self.options)?;
                 self.out += &class;
             }
-            '(' => self.open()?,
+            '(' => self.open(before)?,
             ')' => {
                 self.close_switched();
                 (self.flags, self.switched) =
@@ -126,15 +136,9 @@ impl Translator<'_> {
                 self.out.push('|');
                 self.out.extend(self.switched.iter().map(String::as_str));
             }
-            '*' | '+' | '?' => {
-                self.out.push(char);
-                self.greed();
-            }
+            '*' | '+' | '?' => self.repeat(&char.to_string(), before)?,
             '{' => match self.counts()? {
-                Some(counts) => {
-                    self.out += &counts;
-                    self.greed();
-                }
+                Some(counts) => self.repeat(&counts, before)?,
                 None => self.out += r"\{",
             },
             '#' if self.flags.extended => {
@@ -187,16 +191,22 @@ impl Translator<'_> {
         }
     }
 
-    /// What may follow a quantifier: `?` (lazy), `+` (possessive).
-    fn greed(&mut self) {
+    /// A quantifier, and what may follow it: `?` (lazy), `+` (possessive).
+    fn repeat(&mut self, quantifier: &str, allowed: bool) -> Result<(), RegexError> {
+        if !allowed {
+            return Err(RegexError::new("quantifier does not follow a repeatable item"));
+        }
+        self.repeatable = false;
+        self.out += quantifier;
         if self.source.take_if('+') {
             self.out.push('+');
         } else if self.source.take_if('?') != self.flags.ungreedy {
             self.out.push('?');
         }
+        Ok(())
     }
 
-    fn escape(&mut self) -> Result<(), RegexError> {
+    fn escape(&mut self, before: bool) -> Result<(), RegexError> {
         let Some(letter) = self.source.peek() else {
             return Err(RegexError::new("\\ at the end of the pattern"));
         };
@@ -218,7 +228,7 @@ impl Translator<'_> {
             }
             'b' | 'B' => format!("\\{letter}"),
             'Z' => r"(?=\n?\z)".to_owned(),
-            'N' if !self.source.rest.starts_with("N{") => r"[^\n]".to_owned(),
+            'N' if !self.source.rest.starts_with("N{U") => r"[^\n]".to_owned(),
             'R' => format!(r"(?>\r\n|[{}])", set('v', self.options).unwrap_or_default()),
             'C' if self.options.never_backslash_c => {
                 return Err(RegexError::new("\\C is forbidden by never_backslash_c"));
@@ -228,6 +238,11 @@ impl Translator<'_> {
             _ => return self.other_escape(letter),
         };
         self.source.next();
+        self.repeatable = match letter {
+            'N' | 'R' | 'C' => true,
+            'E' => before,
+            _ => false,
+        };
         self.out += &fixed;
         Ok(())
     }
@@ -248,7 +263,7 @@ impl Translator<'_> {
             'k' => {
                 self.source.next();
                 let name = self.name()?;
-                self.out += &format!("\\k<{name}>");
+                self.back_by_name(&name)?;
             }
             'g' => {
                 self.source.next();
@@ -286,6 +301,15 @@ impl Translator<'_> {
         Ok(())
     }
 
+    fn back_by_name(&mut self, name: &str) -> Result<(), RegexError> {
+        if !self.names.iter().any(|known| known == name) {
+            return Err(RegexError::new(format!("reference to group {name}, which does not come before it")));
+        }
+        self.repeatable = true;
+        self.out += &format!("\\k<{name}>");
+        Ok(())
+    }
+
     /// `{name}`, `<name>`, `'name'`.
     fn name(&mut self) -> Result<String, RegexError> {
         let end = match self.source.next() {
@@ -315,14 +339,11 @@ impl Translator<'_> {
         match text.parse() {
             Ok(number) => self.back(number),
             Err(_) if text.is_empty() => Err(RegexError::new("malformed \\g")),
-            Err(_) => {
-                self.out += &format!("\\k<{text}>");
-                Ok(())
-            }
+            Err(_) => self.back_by_name(&text),
         }
     }
 
-    fn open(&mut self) -> Result<(), RegexError> {
+    fn open(&mut self, before: bool) -> Result<(), RegexError> {
         if self.source.rest.starts_with('*') {
             return Err(unserved("(*…)"));
         }
@@ -341,12 +362,12 @@ impl Translator<'_> {
         match self.source.peek() {
             Some('#') => {
                 self.source.until(')').ok_or_else(|| RegexError::new("missing ) after (?#"))?;
+                self.repeatable = before;
                 Ok(())
             }
             Some('P') if self.source.rest.starts_with("P=") => {
                 let name = self.source.until(')').unwrap_or_default().trim_start_matches("P=");
-                self.out += &format!("\\k<{name}>");
-                Ok(())
+                self.back_by_name(name)
             }
             Some('P') if self.source.rest.starts_with("P<") => {
                 self.source.next();
@@ -363,6 +384,7 @@ impl Translator<'_> {
         let name = self.name()?;
         self.groups += 1;
         self.enter(&format!("(?<{name}>"));
+        self.names.push(name);
         Ok(())
     }
 
@@ -371,12 +393,12 @@ impl Translator<'_> {
         self.source.next();
         let condition = self.source.until(')').unwrap_or_default();
         let name = condition.strip_prefix(['<', '\'']).and_then(|name| name.strip_suffix(['>', '\'']));
-        let number = (!condition.is_empty() && condition.bytes().all(|byte| byte.is_ascii_digit()))
-            .then_some(condition);
+        let number =
+            condition.parse::<u32>().ok().filter(|_| condition.bytes().all(|byte| byte.is_ascii_digit()));
         let condition = match (number, name) {
-            (Some(number), _) => number.to_owned(),
-            (None, Some(name)) => format!("<{name}>"),
-            (None, None) => return Err(unserved("a condition other than a group's")),
+            (Some(number), _) if (1..=self.groups).contains(&number) => number.to_string(),
+            (None, Some(name)) if self.names.iter().any(|known| known == name) => format!("<{name}>"),
+            _ => return Err(unserved("a condition other than that of a group before it")),
         };
         self.enter(&format!("(?({condition})"));
         Ok(())
