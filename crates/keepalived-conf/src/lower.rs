@@ -17,6 +17,7 @@ mod real_server;
 mod route;
 mod route_encap;
 mod rule;
+mod scheduler;
 mod script;
 mod server;
 mod server_group;

@@ -18,22 +18,6 @@ use std::time::Duration;
 const MAX_PERSISTENCE: u32 = 31 * 86_400;
 /// When `persistence_timeout` has no value.
 const PERSISTENCE: Duration = Duration::from_secs(360);
-/// What people call schedulers whose names are abbreviations.
-const SCHEDULERS_IN_WORDS: [(&str, &str); 13] = [
-    ("roundrobin", "rr"),
-    ("weightedroundrobin", "wrr"),
-    ("staticrr", "wrr"),
-    ("leastconn", "lc"),
-    ("leastconnection", "lc"),
-    ("leastconnections", "lc"),
-    ("weightedleastconnection", "wlc"),
-    ("weightedleastconnections", "wlc"),
-    ("source", "sh"),
-    ("sourcehash", "sh"),
-    ("destinationhash", "dh"),
-    ("maglev", "mh"),
-    ("neverqueue", "nq"),
-];
 /// Characters of the name of a persistence engine.
 const ENGINE_MAX: usize = 15;
 
@@ -383,23 +367,6 @@ impl Lower<'_> {
                 self.say(code::TIME, word.span, message);
             }
         }
-    }
-
-    fn unknown_scheduler(&mut self, word: &Word) {
-        let message = format!("Invalid lvs_scheduler '{}' - ignoring", word.text);
-        let mut diagnostic = diag::Diagnostic::warning(code::CHOICE, message).at(word.span);
-        let lower = word.text.to_ascii_lowercase();
-        let names = Scheduler::ALL.iter().map(|(name, _)| *name);
-        let likely = SCHEDULERS_IN_WORDS
-            .iter()
-            .find(|(words, _)| lower.replace(['-', '_', ' '], "") == *words)
-            .map(|(_, name)| *name)
-            .or_else(|| diag::suggest(&lower, names));
-        diagnostic = match likely {
-            Some(name) => diagnostic.note(format!("wlc is used in its place; `{name}` was probably meant")),
-            None => diagnostic.note("wlc is used in its place; names are rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf and twos"),
-        };
-        self.report.push(diagnostic);
     }
 
     fn sorry_server(&mut self, line: &Line, one: &mut ServerDraft) {
