@@ -6,7 +6,7 @@ use crate::shell::{cargo, has, root, run as run_command};
 use std::process::Command;
 
 const USAGE: &str = "usage: cargo xtask bench proxy [options of bench/proxy.py] | hostile [part of a test's name]\n\
-     | vrrp [--rounds N] [--intervals 1,0.1,0.01] | vrrp-scale [--rounds N] [--routers N] [--intervals 1]\n\
+     | vrrp [--rounds N] [--intervals 1,0.1,0.01] [--families 4,6] | vrrp-scale [--rounds N] [--routers N] [--intervals 1]\n\
      | director-scale [--rounds N] [--sizes 1000,10000] [--window SECONDS]";
 
 /// Builds the program and measures it.

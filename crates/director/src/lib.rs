@@ -21,6 +21,7 @@ mod config;
 mod director;
 mod drain;
 mod event;
+pub mod explain;
 mod ids;
 mod input;
 mod mirror;

@@ -228,7 +228,10 @@ impl Director {
             let what =
                 What::Checker { server: real.name.clone(), service: service.name.clone(), suspended: waits };
             self.probes[at].enabled = !waits;
-            self.log(what, cause);
+            // A tracked file is watched, whoever asks.
+            if self.checker_config(at).is_none_or(|one| one.kind != "FILE_CHECK") {
+                self.log(what, cause);
+            }
             let id = CheckerId::at(at);
             self.actions.push_back(if waits { Action::Suspend(id) } else { Action::Resume(id) });
         }

@@ -160,6 +160,7 @@ fn plane(config: &model::Config, options: &mut Options, log: &Rc<Log>) -> Box<dy
 }
 
 async fn live(config: model::Config, mut options: Options, signals: Signals, log: Rc<Log>) -> Exit {
+    log.info("Initializing ipvs");
     let plane = plane(&config, &mut options, &log);
     let plan = Plan::new(config);
     let parent = Parent::new(options.parent.take().and_then(|fd| Stream::from_fd(fd).ok()));
@@ -299,6 +300,7 @@ fn reload(world: &Rc<RefCell<World>>, options: &mut Options, lateness: &mut Late
         log.info("The new configuration is not usable, going on with the old one");
         return;
     };
+    log.info("Reinitializing ipvs");
     let before = world.borrow().plan.model.global.checker_process.clone();
     World::reload(world, Plan::new(config));
     let global = world.borrow().plan.model.global.clone();

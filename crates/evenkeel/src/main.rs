@@ -19,10 +19,10 @@ Usage: evenkeel <command> [arguments]
 Commands:
   demo     show the proxy at work on this machine
   proxy    run an HAProxy configuration; takes the command line of haproxy
-  vrrp     run the VRRP part of a keepalived configuration; takes the command line of keepalived
+  vrrp     run the virtual routers of a keepalived configuration; takes the command line of keepalived
   vrrp status [--json]
            show how the virtual routers stand
-  director run the virtual servers of a keepalived configuration; takes the command line of keepalived, and --dry-run
+  director run its virtual servers; takes the command line of keepalived, and --dry-run
   director status [--json]
            show how the virtual servers stand
   director explain CLIENT SERVICE [--json]

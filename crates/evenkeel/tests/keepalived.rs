@@ -11,6 +11,8 @@ mod command_line;
 mod config_test;
 #[path = "keepalived/death.rs"]
 mod death;
+#[path = "keepalived/hardship.rs"]
+mod hardship;
 #[path = "keepalived/life.rs"]
 mod life;
 #[path = "keepalived/node.rs"]

@@ -2,7 +2,6 @@
 //!
 //! The tables are text, one keyword a line, one file for each kind of block, in the directory beside this file.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// A kind of block: where a keyword may stand.
@@ -175,8 +174,16 @@ static ALL: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
     rows.filter_map(|(block, row)| parse(block, row)).collect()
 });
 
-static BY_NAME: LazyLock<HashMap<(Block, &'static str), &'static Keyword>> =
-    LazyLock::new(|| all().map(|keyword| ((keyword.block, keyword.name), keyword)).collect());
+/// Places in [`ALL`], in the order of blocks and names.
+static BY_NAME: LazyLock<Vec<u16>> = LazyLock::new(|| {
+    let mut places: Vec<_> = (0_u16..).take(ALL.len()).collect();
+    places.sort_by_key(|place| key(*place));
+    places
+});
+
+fn key(place: u16) -> Option<(Block, &'static str)> {
+    ALL.get(usize::from(place)).map(|keyword| (keyword.block, keyword.name))
+}
 
 fn rows(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty())
@@ -239,7 +246,8 @@ pub fn all() -> impl Iterator<Item = &'static Keyword> {
 
 /// The keyword of this name in this kind of block.
 pub fn find(block: Block, name: &str) -> Option<&'static Keyword> {
-    BY_NAME.get(&(block, name)).copied()
+    let at = BY_NAME.binary_search_by_key(&Some((block, name)), |place| key(*place)).ok()?;
+    ALL.get(usize::from(*BY_NAME.get(at)?))
 }
 
 /// The name in this kind of block that `word` was probably meant to be.

@@ -221,9 +221,11 @@ fn the_sync_daemon_follows_who_is_named() {
     let loaded = instance(" lvs_sync_daemon_interface eth1\n");
     let sync = loaded.config.global.lvs_sync.unwrap();
     assert_eq!((sync.interface.text.as_str(), sync.instance.unwrap().text.as_str()), ("eth1", "A"));
+    assert_eq!(sync.id, Some(51));
+    let both = read("global_defs {\n lvs_sync_daemon eth0\n}\n").config.global.lvs_sync.unwrap();
+    assert_eq!((both.instance, both.id), (None, Some(0)));
 
     let nobody = read("global_defs {\n lvs_sync_daemon eth0 inst NOSUCH\n}\n");
-    assert_eq!(nobody.config.global.lvs_sync, None);
     let told: Vec<_> = nobody.report.iter().map(|one| one.message.as_str()).collect();
     assert_eq!(told, ["Unable to find vrrp instance NOSUCH for lvs_syncd - clearing lvs_syncd config"]);
     assert_eq!(verdict(&nobody.report), Verdict::Good);

@@ -19,7 +19,6 @@ pub struct Client {
     protocol: Protocol,
     timeout: Duration,
     sequence: u32,
-    room: Vec<u8>,
     /// An exchange failed: the socket may hold the rest of it, or still be listing.
     unfinished: bool,
 }
@@ -31,14 +30,7 @@ impl Client {
     /// When the system has no such sockets.
     pub fn open(protocol: Protocol) -> Result<Self, Error> {
         let socket = open(protocol)?;
-        Ok(Self {
-            socket,
-            protocol,
-            timeout: Duration::from_secs(5),
-            sequence: 0,
-            room: vec![0; socket::ROOM],
-            unfinished: false,
-        })
+        Ok(Self { socket, protocol, timeout: Duration::from_secs(5), sequence: 0, unfinished: false })
     }
 
     /// How long an operation may wait for the kernel; 5 s unless set.
@@ -104,11 +96,13 @@ impl Client {
         let (mut exchange, bytes) = Exchange::new(first, parts).map_err(|_| Error::TooLong(what))?;
         self.sequence = self.sequence.wrapping_add(exchange.len());
         self.unfinished = true;
+        // Not kept: most processes that have a client ask it something at their start and then not for days.
+        let mut room = vec![0; socket::ROOM];
         socket::send(self.socket.as_fd(), &bytes).map_err(|error| Error::System(what, error))?;
         while !exchange.is_complete() {
-            match socket::receive(self.socket.as_fd(), &mut self.room) {
+            match socket::receive(self.socket.as_fd(), &mut room) {
                 Ok(Received::Datagram(len)) => {
-                    let datagram = self.room.get(..len).unwrap_or_default();
+                    let datagram = room.get(..len).unwrap_or_default();
                     exchange
                         .handle(datagram, |number, message| take(number, message.kind, message.payload))
                         .map_err(|malformed| Error::Malformed(what, malformed))?;

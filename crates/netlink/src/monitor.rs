@@ -20,6 +20,7 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 pub struct Monitor {
     watch: Watch,
     feed: Feed,
+    /// There while something is read.
     room: Vec<u8>,
 }
 
@@ -39,7 +40,7 @@ impl Monitor {
         }
         let port = socket::port(fd.as_fd()).map_err(system)?;
         let watch = Watch::new(fd).map_err(system)?;
-        Ok(Self { watch, feed: Feed::new(interests, port), room: vec![0; socket::ROOM] })
+        Ok(Self { watch, feed: Feed::new(interests, port), room: Vec::new() })
     }
 
     /// Sets how many bytes of news may wait; 4 MiB unless set. Halved by the system's limit without CAP_NET_ADMIN.
@@ -76,12 +77,18 @@ impl Monitor {
                     .map_err(|error| Error::System("listing for the monitor", error))?;
                 continue;
             }
+            if self.room.is_empty() {
+                self.room = vec![0; socket::ROOM];
+            }
             match self.watch.try_read(|fd| socket::receive_or_block(fd, &mut self.room)) {
                 Ok(Received::Datagram(len)) => self.feed.handle(self.room.get(..len).unwrap_or_default()),
                 Ok(Received::Overrun) => self.feed.handle_overrun(),
                 Ok(Received::Foreign | Received::Nothing) => {}
                 // Asking for a request may have made an event.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(self.feed.poll_event()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.room = Vec::new();
+                    return Ok(self.feed.poll_event());
+                }
                 Err(error) => return Err(Error::System("receiving news of the network", error)),
             }
         }

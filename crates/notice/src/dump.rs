@@ -81,6 +81,27 @@ fn on(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 
+/// `lvs_sync_daemon`.
+fn sync_daemon(out: &mut String, sync: &model::LvsSync) {
+    if let Some(instance) = &sync.instance {
+        line!(out, " LVS syncd vrrp instance = {}", instance.text);
+    }
+    line!(out, " LVS syncd interface = {}", sync.interface.text);
+    line!(out, " LVS syncd syncid = {}", sync.id.unwrap_or(0));
+    if let Some(bytes) = sync.max_length {
+        line!(out, " LVS syncd maxlen = {bytes}");
+    }
+    if let Some(group) = sync.group {
+        line!(out, " LVS mcast group {group}");
+    }
+    if let Some(port) = sync.port {
+        line!(out, " LVS syncd mcast port = {port}");
+    }
+    if let Some(ttl) = sync.ttl {
+        line!(out, " LVS syncd mcast ttl = {ttl}");
+    }
+}
+
 /// `Global definitions`, which every process's dump begins with.
 pub fn global_definitions(global: &model::Global) -> String {
     let mut out = String::new();
@@ -140,10 +161,7 @@ pub fn global_definitions(global: &model::Global) -> String {
     }
     line!(out, " Disable local IGMP = {}", if global.disable_local_igmp { "yes" } else { "no" });
     if let Some(sync) = &global.lvs_sync {
-        line!(out, " LVS syncd interface = {}", sync.interface.text);
-        if let Some(id) = sync.id {
-            line!(out, " LVS syncd syncid = {id}");
-        }
+        sync_daemon(&mut out, sync);
     }
     line!(out, " LVS flush = {}", on(global.lvs_flush));
     let flush = match global.lvs_flush_on_stop {
@@ -258,5 +276,28 @@ mod tests {
         global.data_use_instance = true;
         global.instance = Some(model::Name { text: "one".into(), place: None });
         assert!(place(&global, None, "_parent", "data").ends_with("keepalived_parent_one.data"));
+    }
+
+    /// As keepalived 2.2.7 wrote it of `lvs_sync_daemon d0 A id 5 maxlen 1000 port 9000 ttl 3 group 224.0.0.82`.
+    #[test]
+    fn the_sync_daemon_as_keepalived_writes_it() {
+        let name = |text: &str| model::Name { text: text.to_owned(), place: None };
+        let global = model::Global {
+            lvs_sync: Some(model::LvsSync {
+                interface: name("d0"),
+                instance: Some(name("A")),
+                id: Some(5),
+                max_length: Some(1000),
+                port: Some(9000),
+                ttl: Some(3),
+                group: Some([224, 0, 0, 82].into()),
+            }),
+            ..model::Global::default()
+        };
+        let text = global_definitions(&global);
+        let lines = " Disable local IGMP = no\n LVS syncd vrrp instance = A\n LVS syncd interface = d0\n \
+                     LVS syncd syncid = 5\n LVS syncd maxlen = 1000\n LVS mcast group 224.0.0.82\n \
+                     LVS syncd mcast port = 9000\n LVS syncd mcast ttl = 3\n LVS flush = false\n";
+        assert!(text.contains(lines), "{text}");
     }
 }

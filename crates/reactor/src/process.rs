@@ -318,6 +318,18 @@ pub fn keep_heap_small() {
 
 // Descriptors
 
+/// Another descriptor of the same file, whose number is `least` or above, close-on-exec.
+///
+/// When a process is killed, the kernel lets go of what its descriptors stand for from the highest number down. Some take
+/// it long: of a packet socket it waits until no processor can be using it, some 10 ms.
+///
+/// # Errors
+/// When this process may not have descriptors of such numbers.
+pub fn duplicate_from(fd: impl AsFd, least: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; the descriptor is borrowed.
+    own(unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) })
+}
+
 /// Takes over a descriptor that this process inherited at its start, by number.
 ///
 /// Inherited descriptors are those that are not close-on-exec: everything this program opens is. The flag is set now,

@@ -1,9 +1,9 @@
 //! Measures VRRP programs side by side, in network namespaces: `vrrp takeover|scale [--rounds N] [--intervals 1,0.1,0.01]
-//! [--routers N] NAME=PROGRAM [WORD…]…`. A program takes keepalived's options after its words. Prints Markdown tables.
+//! [--families 4,6] [--routers N] NAME=PROGRAM [WORD…]…`. A program takes keepalived's options after its words. Prints Markdown tables.
 //!
 //! **takeover**: two routers of the same program on a segment and an observer. Right after an advert, the worst moment, the
-//! Master dies; the time runs from that advert to the first gratuitous ARP for the virtual address from another hardware
-//! address; when only a process dies, from any. *host*: parent and child are killed at once, as if the machine were gone; *process*: the process that speaks
+//! Master dies; the time runs from that advert to the first gratuitous ARP (or unsolicited neighbour advertisement) for the
+//! virtual address from another hardware address; when only a process dies, from any. *host*: parent and child are killed at once, as if the machine were gone; *process*: the process that speaks
 //! VRRP is killed; *stop*: the parent is asked to end.
 //!
 //! **scale**: many virtual routers in one process, spread over two segments, each a Master on one host and a Backup on the
@@ -24,11 +24,13 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 use std::fmt::Write as _;
+use std::net::Ipv6Addr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 use testkit::lab::{Host, Lab, Process, eventually};
 
 const VIP: [u8; 4] = [10, 20, 0, 100];
+const VIP6: &str = "fe80::100";
 const VRID: u8 = 51;
 
 struct Program {
@@ -125,6 +127,19 @@ impl Observer {
                         return Some((now, Seen::Advert { mac, priority: advert[2] }));
                     }
                 }
+                0x86dd if frame[20] == 112 => {
+                    let advert = &frame[54..];
+                    if advert[1] == VRID {
+                        return Some((now, Seen::Advert { mac, priority: advert[2] }));
+                    }
+                }
+                // A neighbour advertisement.
+                0x86dd if frame[20] == 58 && frame[54] == 136 => {
+                    let target: [u8; 16] = frame[62..78].try_into().unwrap();
+                    if Ipv6Addr::from(target) == VIP6.parse::<Ipv6Addr>().unwrap() {
+                        return Some((now, Seen::Announced { mac }));
+                    }
+                }
                 _ => {}
             }
         }
@@ -132,7 +147,15 @@ impl Observer {
     }
 }
 
-fn instance(version: u8, interval: &str, priority: u8) -> String {
+fn instance(family: &str, interval: &str, priority: u8) -> String {
+    if family == "6" {
+        return format!(
+            "global_defs {{\n router_id r{priority}\n}}\nvrrp_instance VI_1 {{\n state BACKUP\n interface e0\n \
+             virtual_router_id {VRID}\n priority {priority}\n advert_int {interval}\n virtual_ipaddress {{\n \
+             {VIP6}/64\n }}\n}}\n"
+        );
+    }
+    let version = if interval.contains('.') { 3 } else { 2 };
     format!(
         "global_defs {{\n router_id r{priority}\n vrrp_version {version}\n}}\nvrrp_instance VI_1 {{\n state BACKUP\n \
          interface e0\n virtual_router_id {VRID}\n priority {priority}\n advert_int {interval}\n virtual_ipaddress {{\n \
@@ -141,14 +164,12 @@ fn instance(version: u8, interval: &str, priority: u8) -> String {
 }
 
 /// Milliseconds from the last advert of the Master to the announcement of the other.
-fn takeover(program: &Program, interval: &str, fault: Fault) -> f64 {
-    let version = if interval.contains('.') { 3 } else { 2 };
+fn takeover(program: &Program, family: &str, interval: &str, fault: Fault) -> f64 {
+    let vip = if family == "6" { VIP6 } else { "10.20.0.100" };
     let (lab, hosts) = Lab::with_segment(&["a", "b", "o"]);
-    let backup = program.start(&lab, &hosts[1], &instance(version, interval, 100));
-    let master = program.start(&lab, &hosts[0], &instance(version, interval, 150));
-    eventually("the better one is Master", || {
-        hosts[0].has_address("10.20.0.100") && !hosts[1].has_address("10.20.0.100")
-    });
+    let backup = program.start(&lab, &hosts[1], &instance(family, interval, 100));
+    let master = program.start(&lab, &hosts[0], &instance(family, interval, 150));
+    eventually("the better one is Master", || hosts[0].has_address(vip) && !hosts[1].has_address(vip));
     let observer = Observer::at(&hosts[2]);
     // The announcements of the election pass, and processes that have just started come to rest.
     let rest = Instant::now() + Duration::from_millis(1200);
@@ -196,14 +217,14 @@ fn summary(mut values: Vec<f64>, digits: usize) -> String {
     format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
 }
 
-fn takeovers(programs: &[Program], intervals: &[String], rounds: usize) {
+fn takeovers(programs: &[Program], family: &str, intervals: &[String], rounds: usize) {
     let names: Vec<_> = programs.iter().map(|program| program.name.as_str()).collect();
-    println!("| advert_int | fault | bound, ms | {} |", names.join(" | "));
+    println!("\nIPv{family}\n\n| advert_int | fault | bound, ms | {} |", names.join(" | "));
     println!("|---|---|---|{}", "---|".repeat(names.len()));
     for interval in intervals {
         let seconds: f64 = interval.parse().expect("an interval");
-        let unit = if interval.contains('.') { seconds } else { 1.0 };
-        let skew = unit * 156.0 / 256.0 * 1e3;
+        // Of version 2 and whole seconds the same as of version 3.
+        let skew = seconds * 156.0 / 256.0 * 1e3;
         for (what, fault, bound) in [
             ("host dies", Fault::Host, seconds * 3e3 + skew),
             ("process dies", Fault::Process, skew),
@@ -212,7 +233,7 @@ fn takeovers(programs: &[Program], intervals: &[String], rounds: usize) {
             let mut times = vec![Vec::new(); programs.len()];
             for _ in 0..rounds {
                 for (program, times) in programs.iter().zip(&mut times) {
-                    times.push(takeover(program, interval, fault));
+                    times.push(takeover(program, family, interval, fault));
                 }
             }
             let mut row = format!("| {interval} s | {what} | {bound:.1} |");
@@ -338,13 +359,14 @@ fn scales(programs: &[Program], intervals: &[String], rounds: usize, count: usiz
 fn main() {
     let mut words = std::env::args().skip(1);
     let mode = words.next().expect("takeover or scale");
-    let (mut rounds, mut routers, mut intervals) = (3, 500, None);
+    let (mut rounds, mut routers, mut intervals, mut families) = (3, 500, None, "4".to_owned());
     let mut programs: Vec<Program> = Vec::new();
     while let Some(word) = words.next() {
         let mut value = || words.next().expect("a value");
         match word.as_str() {
             "--rounds" => rounds = value().parse().expect("a number"),
             "--routers" => routers = value().parse().expect("a number"),
+            "--families" => families = value(),
             "--intervals" => intervals = Some(value().split(',').map(str::to_owned).collect::<Vec<_>>()),
             word => match word.split_once('=') {
                 Some((name, program)) => {
@@ -357,7 +379,12 @@ fn main() {
     }
     let or = |default: &str| default.split(',').map(str::to_owned).collect::<Vec<_>>();
     match mode.as_str() {
-        "takeover" => takeovers(&programs, &intervals.unwrap_or_else(|| or("1,0.1,0.01")), rounds),
+        "takeover" => {
+            for family in families.split(',') {
+                let intervals = intervals.clone().unwrap_or_else(|| or("1,0.1,0.01"));
+                takeovers(&programs, family, &intervals, rounds);
+            }
+        }
         "scale" => scales(&programs, &intervals.unwrap_or_else(|| or("1")), rounds, routers),
         other => panic!("{other}: takeover or scale is expected"),
     }

@@ -222,7 +222,11 @@ impl Instance {
     /// Whether the sender of an advert has advertised before without being heard, as far as one can tell: the first adverts
     /// of a process, and those that follow the last one heard at once, are of one that has become Master just now.
     pub(crate) fn advertised_unheard(&self, from: IpAddr, id: Option<u16>) -> bool {
-        let Some(id) = id.filter(|id| *id != 0) else { return true };
+        let Some(id) = id.filter(|id| *id != 0) else {
+            // IPv6 has no such number. But one that has stopped in all order, and whose place this router took, comes back as
+            // Backup, and has heard this one.
+            return self.cause != Cause::Resigned { master: from };
+        };
         let follows = self.last.is_some_and(|(last, number, _)| last == from && id.wrapping_sub(number) <= 2);
         id > 2 && !follows
     }

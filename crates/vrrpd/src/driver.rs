@@ -26,7 +26,7 @@ use notice::log::Log;
 use notice::mailbox::Mailbox;
 use reactor::raw::{Family, Inbox, RawSocket};
 use reactor::{Stream, Task, boot_time};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
@@ -57,14 +57,16 @@ pub struct World {
     pub notifier: Notifier,
     /// The log.
     pub log: Rc<Log>,
+    /// How often a tracked script could not be run for want of descriptors, processes or memory.
+    pub not_run: Rc<Cell<u64>>,
     /// Where tasks put what wakes the loop.
     pub inputs: Mailbox<Input>,
     /// Where tracks report.
     pub reports: Reports<TrackId>,
     /// When the process started, by both clocks: to show the core's instants as dates.
     pub started: (Instant, ek_time::WallTime),
-    /// The last causes of transitions, by router's name, newest last.
-    pub history: HashMap<String, Vec<crate::dump::Transition>>,
+    /// The last causes of transitions of each router, newest last.
+    pub history: Vec<Vec<crate::dump::Transition>>,
     host: String,
     client: Client,
     senders: Senders,
@@ -109,6 +111,10 @@ impl std::fmt::Debug for World {
 
 /// The longest packet: 255 IPv6 addresses with their header.
 const LONGEST: usize = 4_352;
+/// Room for 255 IPv4 or 120 IPv6 addresses, with all headers.
+const USUAL: usize = 2_048;
+/// So many addresses fit into [`USUAL`], whatever they are.
+const FEW: usize = 120;
 /// How many packets one call receives.
 const BATCH: usize = 16;
 /// How many transitions of a router are remembered.
@@ -129,6 +135,12 @@ fn list(interfaces: &mut Interfaces, client: &mut Client, log: &Log) -> Result<(
     }
     let _ = log;
     Ok(())
+}
+
+/// Room for what others may send: a packet with more addresses than ours is bad, and need not be whole.
+fn inbox(plan: &Plan) -> Inbox {
+    let few = plan.model.instances.iter().all(|instance| instance.addresses.len() <= FEW);
+    Inbox::new(BATCH, if few { USUAL } else { LONGEST })
 }
 
 impl World {
@@ -166,6 +178,7 @@ impl World {
             )
             .map_err(|error| format!("Unable to open sockets - {error}"))?;
         let notifier = Notifier::new(&plan, host, &log, None);
+        let inbox = inbox(&plan);
         let now = boot_time();
         let started = (now, reactor::wall());
         let mut core = plan.core(&interfaces, now);
@@ -177,14 +190,15 @@ impl World {
             interfaces,
             notifier,
             log,
+            not_run: Rc::default(),
             inputs: Mailbox::default(),
             reports: Reports::default(),
             started,
-            history: HashMap::new(),
+            history: Vec::new(),
             host: host.to_owned(),
             client,
             senders,
-            inbox: Inbox::new(BATCH, LONGEST),
+            inbox,
             receivers: HashMap::new(),
             trackers: Vec::new(),
             scripts_well: HashMap::new(),
@@ -363,6 +377,7 @@ impl World {
         self.take_reports();
         self.act();
         let old_plan = std::mem::replace(&mut self.plan, plan);
+        self.inbox = inbox(&self.plan);
         // Before the listing, so that nothing is missed between the two.
         if let Err(error) = self.watch(world) {
             self.log.info(error);
@@ -389,7 +404,7 @@ impl World {
         // What the core says of the old configuration's routers comes before `Reloaded`, and is about the old plan.
         self.before = Some((old_plan, old_interfaces));
         self.router.handle_reload(now, core);
-        if let Err(line) = self.sync.configure(&self.plan) {
+        if let Err(line) = self.sync.configure(&self.plan, &self.log) {
             self.log.info(line);
         }
         self.open_sockets(world);

@@ -173,7 +173,7 @@ async fn live(config: model::Config, mut options: Options, signals: Signals, log
         log.info("Non-existent interface specified in configuration");
         return Exit::Config;
     }
-    let sync = match Follower::new(&plan) {
+    let sync = match Follower::new(&plan, &log) {
         Ok(sync) => sync,
         Err(line) => {
             log.info(line);

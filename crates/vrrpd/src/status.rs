@@ -46,7 +46,15 @@ pub fn status(world: &World) -> Value {
         "started": seconds(world.started.1),
         "instances": instances,
         "groups": groups,
+        "strays": strays(world),
+        "scripts_not_run": world.not_run.get(),
     })
+}
+
+/// Packets that are in no virtual router's counters.
+fn strays(world: &World) -> Value {
+    let strays = world.router.strays();
+    json!({"truncated": strays.truncated, "unknown_vrid": strays.unknown_vrid, "idle": strays.idle})
 }
 
 fn instance(world: &World, router: RouterId) -> Option<Value> {
@@ -55,7 +63,7 @@ fn instance(world: &World, router: RouterId) -> Option<Value> {
     let planned = world.plan.routers.get(router.index());
     let interface = planned.and_then(|planned| planned.link).and_then(|link| world.interfaces.get(link));
     let master = status.master.map(|(address, priority)| json!({"address": address, "priority": priority}));
-    let history = world.history.get(&model.name.text).map(Vec::as_slice).unwrap_or_default();
+    let history = world.history.get(router.index()).map(Vec::as_slice).unwrap_or_default();
     let transitions: Vec<Value> = history
         .iter()
         .map(|transition| {

@@ -31,9 +31,9 @@ impl Follower {
     ///
     /// # Errors
     /// When there is somebody to follow and no IPVS; the text is for the log.
-    pub fn new(plan: &Plan) -> Result<Self, String> {
+    pub fn new(plan: &Plan, log: &Log) -> Result<Self, String> {
         let mut follower = Self::default();
-        follower.configure(plan)?;
+        follower.configure(plan, log)?;
         Ok(follower)
     }
 
@@ -41,9 +41,14 @@ impl Follower {
     ///
     /// # Errors
     /// As [`new`](Self::new); nobody is followed then.
-    pub fn configure(&mut self, plan: &Plan) -> Result<(), String> {
+    pub fn configure(&mut self, plan: &Plan, log: &Log) -> Result<(), String> {
         self.tried = None;
         self.followed = followed(plan);
+        if let (None, Some(name)) = (&self.followed, named(plan)) {
+            log.info(format_args!(
+                "Unable to find vrrp instance {name} for lvs_syncd - clearing lvs_syncd config"
+            ));
+        }
         if self.followed.is_none() || self.plane.is_some() {
             return Ok(());
         }
@@ -118,10 +123,14 @@ fn open(global: &model::Global) -> Result<Kernel, String> {
     kernel.map_err(|error| error.to_string())
 }
 
-/// Daemons that follow nobody are the director's.
+/// The instance that is to be followed. Daemons that follow nobody are the director's.
+fn named(plan: &Plan) -> Option<&str> {
+    Some(&plan.model.global.lvs_sync.as_ref()?.instance.as_ref()?.text)
+}
+
 fn followed(plan: &Plan) -> Option<(RouterId, SyncDaemon)> {
     let sync = plan.model.global.lvs_sync.as_ref()?;
-    let router = plan.router_id(&sync.instance.as_ref()?.text)?;
+    let router = plan.router_id(named(plan)?)?;
     let instance = plan.instance(router)?;
     Some((
         router,
@@ -215,7 +224,7 @@ mod tests {
         let mut follower = Follower::default();
         follower.take(Box::new(told.clone()));
         assert_eq!(said(), ["stop Master", "stop Backup"]);
-        follower.configure(&plan("lvs_sync_daemon e0 inst A")).unwrap();
+        follower.configure(&plan("lvs_sync_daemon e0 inst A"), &log).unwrap();
         assert_eq!(follower.router(), Some(RouterId(0)));
         follower.follow(Some(State::Init), &log);
         follower.follow(Some(State::Backup), &log);
@@ -227,20 +236,22 @@ mod tests {
         assert_eq!(said(), ["stop Master", "start Backup e0 51"]);
 
         // A reload that changes nothing of it touches nothing; another touches what it must.
-        follower.configure(&plan("lvs_sync_daemon e0 inst A\n lvs_timeouts udp 7")).unwrap();
+        follower.configure(&plan("lvs_sync_daemon e0 inst A\n lvs_timeouts udp 7"), &log).unwrap();
         follower.follow(Some(State::Fault), &log);
         assert_eq!(said(), [""; 0]);
-        follower.configure(&plan("lvs_sync_daemon e1 inst B id 9")).unwrap();
+        follower.configure(&plan("lvs_sync_daemon e1 inst B id 9"), &log).unwrap();
         assert_eq!(follower.router(), Some(RouterId(1)));
         follower.follow(Some(State::Master), &log);
         assert_eq!(said(), ["stop Backup", "start Master e1 9"]);
-        // Without an instance it is the director's.
-        follower.configure(&plan("lvs_sync_daemon e0")).unwrap();
+        // Without an instance it is the director's, and who is not there is not followed.
+        follower.configure(&plan("lvs_sync_daemon e0 inst NOBODY"), &log).unwrap();
+        assert_eq!(follower.router(), None);
+        follower.configure(&plan("lvs_sync_daemon e0"), &log).unwrap();
         assert_eq!(follower.router(), None);
         follower.follow(None, &log);
         assert_eq!(said(), ["stop Master"]);
 
-        follower.configure(&plan("lvs_sync_daemon e0 inst A")).unwrap();
+        follower.configure(&plan("lvs_sync_daemon e0 inst A"), &log).unwrap();
         follower.follow(Some(State::Master), &log);
         follower.end(&log);
         follower.follow(None, &log);
@@ -256,7 +267,7 @@ mod tests {
         follower.take(Box::new(told.clone()));
         said();
         told.missing.borrow_mut().push("e0");
-        follower.configure(&plan("lvs_sync_daemon e0 inst A")).unwrap();
+        follower.configure(&plan("lvs_sync_daemon e0 inst A"), &log).unwrap();
         follower.follow(Some(State::Fault), &log);
         follower.follow(Some(State::Fault), &log);
         assert_eq!(said(), ["start Backup e0 51"]);

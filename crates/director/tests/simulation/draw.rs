@@ -1,5 +1,7 @@
 //! Configurations out of chance, and what an operator may do to them.
 
+#![expect(clippy::indexing_slicing, reason = "positions are drawn below the lengths")]
+
 use crate::stage::{IPIP, checker, group, server, service, sorry};
 use director::plane::{Flags, Forwarding, Protocol, Scheduler};
 use director::{

@@ -1,5 +1,7 @@
 //! What must hold after every step.
 
+#![expect(clippy::expect_used, reason = "a wrong id is to stop the test")]
+
 use crate::stage::Stage;
 use director::plane::{Destination, DestinationKey, Service, ServiceKey};
 use director::{RealServerId, VirtualServerId};

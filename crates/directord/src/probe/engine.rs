@@ -501,12 +501,13 @@ impl Engine {
         let mut checks = Vec::new();
         for (number, entry) in self.entries.borrow().iter().enumerate() {
             if let Some(Entry {
-                checker: Checker { target: Target::File { name, weight, reverse }, .. }, ..
+                checker: Checker { target: Target::File { name, weight, reverse, real }, .. },
+                ..
             }) = entry
                 && let Ok(number) = u32::try_from(number)
                 && let Some(file) = context.shared.files.iter().find(|file| file.name.text == **name)
             {
-                checks.push(FileCheck::new(CheckerId(number), file, *weight, *reverse));
+                checks.push(FileCheck::new(CheckerId(number), file, *weight, *reverse, real.clone()));
             }
         }
         let task = (!checks.is_empty()).then(|| reactor::spawn_task(file::watch(context, checks)));

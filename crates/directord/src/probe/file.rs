@@ -16,6 +16,9 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub(super) struct FileCheck {
     id: CheckerId,
+    /// The server and the file, as log lines name them.
+    real: Rc<str>,
+    called: String,
     path: PathBuf,
     weight: i32,
     reverse: bool,
@@ -25,9 +28,20 @@ pub(super) struct FileCheck {
 }
 
 impl FileCheck {
-    pub(super) fn new(id: CheckerId, file: &TrackFile, weight: i32, reverse: bool) -> Self {
+    pub(super) fn new(id: CheckerId, file: &TrackFile, weight: i32, reverse: bool, real: Rc<str>) -> Self {
         let name = file.path.file_name().map(OsStr::to_owned).unwrap_or_default();
-        Self { id, path: file.path.clone(), weight, reverse, found: None, directory: None, name }
+        let called = file.name.text.clone();
+        Self {
+            id,
+            real,
+            called,
+            path: file.path.clone(),
+            weight,
+            reverse,
+            found: None,
+            directory: None,
+            name,
+        }
     }
 
     /// Looks at the file, and reports what is new.
@@ -51,6 +65,11 @@ impl FileCheck {
         }
         let up = found != FileStatus::Fault;
         let was_up = before.is_none_or(|before| before != FileStatus::Fault);
+        if up != was_up {
+            let change = if up { "leaving" } else { "now" };
+            let (real, called) = (&self.real, &self.called);
+            context.shared.log.info(format_args!("({real}): tracked file {called} {change} FAULT state"));
+        }
         let weight = match found {
             FileStatus::Well(sum) => Some(WeightChange::Sum(sum)),
             FileStatus::Fault => None,

@@ -131,8 +131,8 @@ pub(super) enum Target {
     Ping(Rc<Link>),
     /// `MISC_CHECK`.
     Script(Rc<ScriptCheck>),
-    /// `FILE_CHECK`, which has no attempts: its file, the weight, and whether it counts the other way round.
-    File { name: Rc<str>, weight: i32, reverse: bool },
+    /// `FILE_CHECK`, which has no attempts: its file, the weight, whether it counts the other way round, and the server.
+    File { name: Rc<str>, weight: i32, reverse: bool, real: Rc<str> },
     /// It cannot be run, and its server counts as well.
     Nothing,
 }
@@ -221,7 +221,8 @@ impl Maker {
             }
             CheckerKind::File { file, weight, .. } => {
                 let name = Rc::from(file.text.as_str());
-                return (Target::File { name, weight: weight.value, reverse: weight.reverse }, nobody);
+                let (weight, reverse) = (weight.value, weight.reverse);
+                return (Target::File { name, weight, reverse, real: plan.real.clone() }, nobody);
             }
             _ => {}
         }

@@ -1,5 +1,10 @@
 //! Answers as tables for people.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value that is read gives null for what it does not have"
+)]
+
 use serde_json::Value;
 use std::fmt::Write as _;
 

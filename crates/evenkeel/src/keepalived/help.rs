@@ -27,7 +27,7 @@ pub(super) fn version() -> String {
     let _ = writeln!(text, "Running on {}\n", system());
     // What monitoring programs look for is there or not as it is served or not.
     text += "configure options: --enable-json --with-init=systemd\n\n";
-    text += "Config options:  NFTABLES VRRP VRRP_AUTH VRRP_VMAC JSON INIT=systemd SYSTEMD_NOTIFY\n";
+    text += "Config options:  NFTABLES LVS REGEX VRRP VRRP_AUTH VRRP_VMAC JSON INIT=systemd SYSTEMD_NOTIFY\n";
     text
 }
 
@@ -46,6 +46,8 @@ pub(super) fn usage(program: &str) -> String {
 const OPTIONS: &[(&str, &str)] = &[
     ("-f, --use-file=FILE", "Use this configuration file\n(default: /etc/keepalived/keepalived.conf)"),
     ("-P, --vrrp", "Run VRRP alone, whatever virtual servers the file has"),
+    ("-C, --check", "Run the director alone, whatever virtual routers the file has"),
+    ("    --all", "Run both, whatever the file has"),
     ("-B, --no_bfd", "Run without BFD (always so)"),
     ("-l, --log-console", "Write log lines to standard error, too"),
     ("-D, --log-detail", "Write more log lines"),
@@ -56,13 +58,13 @@ const OPTIONS: &[(&str, &str)] = &[
     ("-u, --umask=MASK", "Permission bits that files are made without"),
     ("-X, --release-vips", "Remove addresses left behind by an earlier process (always so)"),
     ("-V, --dont-release-vrrp", "Leave virtual addresses and routes in place at the end"),
-    ("-I, --dont-release-ipvs", "Leave the IPVS table in place at the end (it is not touched)"),
-    ("-R, --dont-respawn", "End when the VRRP process dies, do not start it again"),
+    ("-I, --dont-release-ipvs", "Leave the IPVS table in place at the end"),
+    ("-R, --dont-respawn", "End when a process dies, do not start it again"),
     ("-n, --dont-fork", "Stay in the foreground"),
     ("-d, --dump-conf", "Write the configuration to the log"),
     ("-p, --pid=FILE", "The file with this process's number"),
     ("-r, --vrrp_pid=FILE", "The file with the VRRP process's number"),
-    ("-c, --checkers_pid=FILE", "The file with the checkers' number (none is started)"),
+    ("-c, --checkers_pid=FILE", "The file with the checker process's number"),
     ("-b, --bfd_pid=FILE", "The file with the BFD process's number (none is started)"),
     ("-a, --address-monitoring", "Write a log line for each address that comes or goes"),
     ("-s, --namespace=NAME", "Run in this network namespace"),
@@ -77,6 +79,7 @@ const OPTIONS: &[(&str, &str)] = &[
         "-t, --config-test[=FILE]",
         "Only check the configuration; messages go to standard error\nor to the file",
     ),
+    ("-T, --genhash", "What follows is for genhash"),
     ("-v, --version", "Show the version"),
     ("-h, --help", "Show this text"),
 ];

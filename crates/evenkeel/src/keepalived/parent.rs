@@ -8,7 +8,7 @@ mod watch;
 use super::arguments::Arguments;
 use super::part::Part;
 use super::pids::{self, PidFile, Places};
-use super::reading::Reading;
+use super::reading::{Kept, Reading};
 use super::{Exit, help, journal, role};
 use crate::message::reason;
 use crate::notify::Notify;
@@ -105,6 +105,13 @@ pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
     if let Some(mask) = reading.config.global.umask {
         scheduling::set_file_mask(mask);
     }
+    let reading = match reading.keep() {
+        Ok(reading) => reading,
+        Err(error) => {
+            log.info(format_args!("Unable to keep the configuration - {}", reason(&error)));
+            return end(&log, Exit::Failed);
+        }
+    };
     let parent = Parent {
         arguments,
         reading,
@@ -131,7 +138,7 @@ pub(super) fn run(program: &str, mut arguments: Arguments) -> Exit {
 struct Parent {
     arguments: Arguments,
     /// The configuration in force, for the next process.
-    reading: Reading,
+    reading: Kept,
     places: Places,
     log: Log,
     notify: Notify,
@@ -357,7 +364,14 @@ impl Parent {
             self.notify.ready(&format!("{}; the last reload was refused", self.status()));
             return Ok(());
         }
-        self.reading = new;
+        self.reading = match new.keep() {
+            Ok(kept) => kept,
+            Err(error) => {
+                self.log.info(format_args!("Unable to keep the configuration - {}", reason(&error)));
+                self.notify.ready(&format!("{}; the last reload failed", self.status()));
+                return Ok(());
+            }
+        };
         self.told = false;
         // A process that has nothing to do any more stays, as keepalived's; one that is needed now is started.
         for watch in &mut self.watches {

@@ -229,8 +229,8 @@ mod tests {
                 std::thread::yield_now();
             }
             let file = PidFile::write(&path, child.id()).unwrap();
-            let child = Part::ALL.into_iter().find(|part| running_child(*part, &path).is_some());
-            let found = (running_parent(&path).is_some(), child);
+            let part = Part::ALL.into_iter().find(|part| running_child(*part, &path).is_some());
+            let found = (running_parent(&path).is_some(), part);
             child.kill().unwrap();
             child.wait().unwrap();
             assert_eq!(running_parent(&path), None, "a dead process");

@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::journal;
-use super::snapshot::{Recorder, Snapshot};
+use super::snapshot::{Recorder, Sealed, Snapshot};
 use diag::Severity;
 use keepalived_conf::model::{Config, Name};
 use keepalived_conf::{
@@ -12,6 +12,7 @@ use netlink::{Client, Namespace, Protocol, link};
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
+use std::io;
 
 /// A configuration as it was read.
 #[derive(Clone, Debug)]
@@ -26,6 +27,23 @@ pub(super) struct Reading {
     pub(super) verdict: Verdict,
     /// Whether it must not run. `lines` say why.
     pub(super) refused: bool,
+}
+
+/// What is left of a reading when the roles have it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The files, for the next process.
+    pub(super) snapshot: Sealed,
+    /// What they say; after [`forget`](Self::forget), of that `global_defs` alone.
+    pub(super) config: Config,
+}
+
+impl Kept {
+    /// Forgets what only the processes of the parts need.
+    pub(super) fn forget(&mut self) {
+        let global = std::mem::take(&mut self.config.global);
+        self.config = Config { global, ..Config::default() };
+    }
 }
 
 impl Reading {
@@ -47,10 +65,6 @@ impl Reading {
 
     /// Reads the files in the namespace that this thread is in.
     pub(super) fn of_disk(arguments: &Arguments) -> Self {
-        apart(|| Self::of_disk_here(arguments))
-    }
-
-    fn of_disk_here(arguments: &Arguments) -> Self {
         let interfaces = Interfaces::now();
         let options = Options {
             path: arguments.file.clone(),
@@ -67,10 +81,8 @@ impl Reading {
 
     /// Reads what another process has read, in the namespace that this thread is in.
     pub(super) fn of_snapshot(arguments: &Arguments, snapshot: Snapshot) -> Self {
-        apart(move || {
-            let loaded = load_with(&snapshot.options, &snapshot, Interfaces::now().as_ref());
-            Self::new(arguments, loaded, snapshot)
-        })
+        let loaded = load_with(&snapshot.options, &snapshot, Interfaces::now().as_ref());
+        Self::new(arguments, loaded, snapshot)
     }
 
     fn new(arguments: &Arguments, loaded: Loaded, snapshot: Snapshot) -> Self {
@@ -86,28 +98,30 @@ impl Reading {
         Self { snapshot, config, lines, verdict, refused }
     }
 
-    /// Forgets what only the processes of the parts need.
-    pub(super) fn forget(&mut self) {
-        self.lines = Vec::new();
-        let global = std::mem::take(&mut self.config.global);
-        self.config = Config { global, ..Config::default() };
+    /// What the parent needs of it from now on.
+    ///
+    /// # Errors
+    /// When there is no memory for the files.
+    pub(super) fn keep(self) -> io::Result<Kept> {
+        Ok(Kept { snapshot: self.snapshot.seal()?, config: self.config })
+    }
+
+    /// The configuration alone, for a role that keeps it.
+    ///
+    /// It is a copy made on a thread of its own: threads have heaps of their own, so it does not lie scattered among what
+    /// reading it needed for a moment. It is not the other way around because the allocator gives back the whole of a heap
+    /// that is free for the first thread alone.
+    pub(super) fn settle(self) -> Config {
+        let copied = std::thread::scope(|scope| scope.spawn(|| self.config.clone()).join());
+        drop(self);
+        reactor::process::trim_heap();
+        copied.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// Whether there was no file to read.
     pub(super) fn is_missing(&self) -> bool {
         self.verdict == Verdict::NoConfiguration
     }
-}
-
-/// Calls `f` and keeps a copy of what it makes that was made on a thread of its own: threads have heaps of their own, so
-/// what is kept does not lie scattered among what reading a configuration needs for a moment. It is not the other way
-/// around because the allocator gives back the whole of a heap that is free for the first thread alone.
-fn apart<T: Clone + Send + Sync>(f: impl FnOnce() -> T) -> T {
-    let made = f();
-    let copied = std::thread::scope(|scope| scope.spawn(|| made.clone()).join());
-    drop(made);
-    reactor::process::trim_heap();
-    copied.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn load_with(options: &Options, reader: &dyn Reader, interfaces: Option<&Interfaces>) -> Loaded {

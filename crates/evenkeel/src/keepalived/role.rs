@@ -9,15 +9,18 @@ use keepalived_conf::model::Config;
 use notice::log::{Log, LogOptions};
 use reactor::process;
 use std::io::ErrorKind;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd, RawFd};
 use std::path::Path;
+
+/// Above the numbers of all sockets, unless there are very many.
+const HIGH: RawFd = 250;
 
 /// Runs the role of a part. Standard input is the parent's socket.
 pub(super) fn main(part: Part, arguments: &Arguments) -> Exit {
     process::keep_heap_small();
     let started = process::inherited(0).and_then(|socket| {
         let snapshot = Snapshot::receive(&socket)?;
-        Ok((socket, snapshot))
+        Ok((raised(socket), snapshot))
     });
     let (socket, snapshot) = match started {
         Ok(started) => started,
@@ -44,11 +47,9 @@ pub(super) fn main(part: Part, arguments: &Arguments) -> Exit {
         name_process(Some(part.process_name()));
     }
     let control = Some(pids::Places::of(arguments, &reading.config.global).control(part));
-    let parent = socket.try_clone().ok();
+    let parent = socket.try_clone().map(raised).ok();
     let reload = Some(reloader(part, arguments.clone(), socket, log.clone()));
-    // The files are not needed any more, and this process is here to stay.
-    let Reading { config, .. } = reading;
-    let config = own(part, arguments, config);
+    let config = own(part, arguments, reading.settle());
     match part {
         Part::Vrrp => {
             let options = vrrpd::Options {
@@ -136,6 +137,12 @@ fn own(part: Part, arguments: &Arguments, mut config: Config) -> Config {
     config
 }
 
+/// The parent's socket at a number above those of other sockets: it is the first to be closed if this process is killed,
+/// and the parent need not wait for the others to see that.
+fn raised(socket: OwnedFd) -> OwnedFd {
+    process::duplicate_from(&socket, HIGH).unwrap_or(socket)
+}
+
 /// What SIGHUP does: the parent has sent another configuration before it.
 fn reloader(
     part: Part,
@@ -166,7 +173,7 @@ fn reloader(
             journal::write(&log, &reading.lines);
             return None;
         }
-        Some(own(part, &arguments, reading.config))
+        Some(own(part, &arguments, reading.settle()))
     })
 }
 

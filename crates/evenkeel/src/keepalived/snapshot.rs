@@ -34,6 +34,20 @@ pub(crate) struct Snapshot {
     groups: BTreeMap<String, bool>,
 }
 
+/// A snapshot in a file of memory that nobody can change.
+#[derive(Debug)]
+pub(crate) struct Sealed(File);
+
+impl Sealed {
+    /// Sends it to a role.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub(crate) fn send(&self, socket: impl AsFd) -> io::Result<()> {
+        process::send_descriptors(socket, PASSED, &[self.0.as_fd()]).map(drop)
+    }
+}
+
 /// A reader that remembers what it was told.
 pub(crate) struct Recorder<R> {
     reader: R,
@@ -146,13 +160,12 @@ fn kind(number: u8) -> FileKind {
 }
 
 impl Snapshot {
-    /// Sends it to a role.
+    /// Puts it where it can be sent from.
     ///
     /// # Errors
-    /// Those of the socket.
-    pub(crate) fn send(&self, socket: impl AsFd) -> io::Result<()> {
-        let file = process::memory_file("evenkeel-snapshot", &self.encode())?;
-        process::send_descriptors(socket, PASSED, &[file.as_fd()]).map(drop)
+    /// When there is no memory for it.
+    pub(crate) fn seal(&self) -> io::Result<Sealed> {
+        process::memory_file("evenkeel-snapshot", &self.encode()).map(Sealed)
     }
 
     /// Receives what [`send`](Self::send) sent; waits for it, unless the socket does not.
@@ -298,7 +311,7 @@ mod tests {
         let options = Options { config_id: "one".into(), seed: u64::MAX, mtu: 9000, ..Options::default() };
         let snapshot = recorder.finish(options);
         let (ours, theirs) = UnixStream::pair().unwrap();
-        snapshot.send(&ours).unwrap();
+        snapshot.seal().unwrap().send(&ours).unwrap();
         let arrived = Snapshot::receive(&theirs).unwrap();
         assert_eq!(arrived.encode(), snapshot.encode());
         assert_eq!((arrived.options.seed, arrived.options.mtu), (u64::MAX, 9000));

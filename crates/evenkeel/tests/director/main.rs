@@ -6,9 +6,10 @@
 //! Each test runs itself in a guest of User-Mode-Linux (`testkit::uml`); nothing is skipped without one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
-use testkit::director::play;
+use testkit::director::{case, play};
 use testkit::uml::{Guest, needed};
 
 fn play(file: &str) {
@@ -55,4 +56,23 @@ fn notifications() {
 #[test]
 fn scripts() {
     GUEST.run(|| play("scripts.case"));
+}
+
+#[test]
+fn differences_are_explained() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("../../docs/differences-keepalived.md")).unwrap();
+    let explained: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let (_, about_directors) = page.split_once("\n## The director\n").expect("a part of its own");
+    let must_be_used = about_directors.lines().filter_map(|line| line.strip_prefix("### "));
+    let mut used = BTreeSet::new();
+    for entry in std::fs::read_dir(root.join("tests/data/director")).unwrap() {
+        for case in case::read(&entry.unwrap().path()).unwrap_or_else(|why| panic!("{why}")) {
+            used.extend(case.differences.into_iter().map(|difference| difference.key));
+        }
+    }
+    let unexplained: Vec<_> = used.iter().filter(|key| !explained.contains(key.as_str())).collect();
+    assert!(unexplained.is_empty(), "not in docs/differences-keepalived.md: {unexplained:?}");
+    let unused: Vec<_> = must_be_used.filter(|key| !used.contains(*key)).collect();
+    assert!(unused.is_empty(), "no case declares what docs/differences-keepalived.md explains: {unused:?}");
 }

@@ -89,18 +89,27 @@ fn the_sync_daemon_follows_its_router_as_keepalived_s() {
 }
 
 #[test]
-fn without_ipvs_it_does_not_start() {
-    let (lab, hosts) = Lab::with_segment(&["a"]);
-    if Path::new("/proc/net/ip_vs").exists()
-        || Command::new("modinfo").arg("ip_vs").output().is_ok_and(|o| o.status.success())
-    {
-        // This machine has what the test is about the absence of; the guest's kernel cannot be without it either.
-        println!("NOT SEEN: this machine has IPVS");
-        return;
-    }
-    let node = Node::new(&lab, &hosts[0], &config(&lab, "lvs_sync_daemon e0 inst A"));
-    let mut process = node.start_with(&lab, &["-P"], |_| {});
-    assert!(!process.wait().success());
-    let said = process.text();
-    assert!(said.contains("IPVS: Can't initialize ipvs: this kernel has no IPVS"), "{said}");
+fn without_ipvs_it_does_not_start_and_without_its_router_it_does() {
+    guest(|| {
+        let (lab, hosts) = Lab::with_segment(&["a"]);
+        let node = Node::new(&lab, &hosts[0], &config(&lab, "lvs_sync_daemon e0 inst NOBODY"));
+        let mut process = node.start_with(&lab, &["-P"], |_| {});
+        let line = "Unable to find vrrp instance NOBODY for lvs_syncd - clearing lvs_syncd config";
+        node.until_master("10.20.0.52");
+        assert!(process.text().contains(line), "{}", process.text());
+        assert_eq!(daemons(&node.host), "");
+        assert!(process.stop().success());
+
+        let loader = "/proc/sys/kernel/modprobe";
+        let unload = format!("$(cat {loader}) -r ip_vs && echo /nowhere/modprobe > {loader}");
+        assert!(Command::new("sh").args(["-c", &unload]).status().unwrap().success());
+        node.configure(&config(&lab, "lvs_sync_daemon e0 inst A"));
+        let mut process = node.start_with(&lab, &["-P"], |_| {});
+        assert!(!process.wait().success());
+        let said = process.text();
+        assert!(
+            said.contains("IPVS: Can't initialize ipvs: this kernel has no IPVS, and its module"),
+            "{said}"
+        );
+    });
 }

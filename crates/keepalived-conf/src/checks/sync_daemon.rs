@@ -22,13 +22,20 @@ pub(super) fn run(draft: &mut Draft, check: &mut Check<'_>) {
             })
         });
     }
-    let Some(instance) = global.lvs_sync.as_ref().and_then(|sync| sync.instance.as_ref()) else { return };
-    if !draft.instances.iter().any(|one| one.instance.name.text == instance.text) {
-        let message = format!(
-            "Unable to find vrrp instance {} for lvs_syncd - clearing lvs_syncd config",
-            instance.text
-        );
-        check.mention(code::UNDEFINED, instance.place, message);
-        global.lvs_sync = None;
+    let Some(sync) = &mut global.lvs_sync else { return };
+    let Some(instance) = &sync.instance else {
+        sync.id.get_or_insert(0);
+        return;
+    };
+    let mut instances = draft.instances.iter().map(|one| &one.instance);
+    match instances.find(|one| one.name.text == instance.text) {
+        Some(one) => drop(sync.id.get_or_insert(one.virtual_router_id)),
+        None => {
+            let name = &instance.text;
+            let message =
+                format!("Unable to find vrrp instance {name} for lvs_syncd - clearing lvs_syncd config");
+            // The VRRP role says it again when it begins, and goes without the daemon.
+            check.mention(code::UNDEFINED, instance.place, message);
+        }
     }
 }

@@ -19,7 +19,7 @@ impl Lower<'_> {
         let port_word = line.words.get(2);
         let port = match port_word {
             None => Some(0),
-            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
         };
         let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
             let port = port_word.map_or("", |port| port.text.as_str());
@@ -66,8 +66,8 @@ impl Lower<'_> {
             Some(own) => server.forwarding = own,
             None => one.inherits_forwarding = true,
         }
-        // With an own method only: what it inherits is settled later.
-        let tunnelled = matches!(own_method, Some(Forwarding::Tunnel(_)));
+        // What it inherits is what has been said up to here.
+        let tunnelled = matches!(own_method.or(one.forwarding), Some(Forwarding::Tunnel(_)));
         if !tunnelled && *one.family.get_or_insert(Family::of(address)) != Family::of(address) {
             let message = format!(
                 "Address family of virtual server and real server {address} don't match - skipping real server."

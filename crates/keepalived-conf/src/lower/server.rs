@@ -156,7 +156,7 @@ impl Lower<'_> {
         let port_word = line.words.get(1);
         let port = match port_word {
             None => Some(0),
-            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
         };
         let text = first.text.as_str();
         let bad = |text: &str| {
@@ -218,7 +218,7 @@ impl Lower<'_> {
         };
         if number(last) < number(first) {
             return Err(Some(format!(
-                "Address range end is less than address range start - {text} - skipping"
+                "Address range end is not greater than address range start - {text} - skipping"
             )));
         }
         Ok((first, last))
@@ -259,7 +259,7 @@ impl Lower<'_> {
                 let port_word = line.words.get(2);
                 let port = match port_word {
                     None => Some(0),
-                    Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
+                    Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
                 };
                 match (text.parse::<IpAddr>(), port) {
                     (Ok(address), Some(port)) => Service::Address { address, port },
@@ -359,6 +359,9 @@ impl Lower<'_> {
                         one.unknown_scheduler = Some(word.span);
                     }
                 }
+            }
+            "hashed" if one.scheduler != Some(Scheduler::SourceHash) => {
+                self.say(code::VIRTUAL_SERVER, line.span, "hashed only applies to sh scheduler - ignoring");
             }
             "hashed" => server.flags.hashed = true,
             "ops" => server.flags.one_packet = true,
@@ -524,7 +527,7 @@ impl Lower<'_> {
         let Some(word) = self.word(line, 1) else { return };
         let port = match line.words.get(2) {
             None => Some(0),
-            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
         };
         let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
             let message = format!("Invalid sorry server IP address {} - skipping", word.text);

@@ -159,7 +159,7 @@ pub struct LvsSync {
     pub interface: Name,
     /// The instance whose state it follows; `None`: both daemons run always.
     pub instance: Option<Name>,
-    /// `id`, 0–255; `None`: the instance's VRID, or 0.
+    /// `id`, 0–255; once checked, the instance's VRID, or 0, when it was not said.
     pub id: Option<u8>,
     /// `maxlen`, 1–65507.
     pub max_length: Option<u16>,

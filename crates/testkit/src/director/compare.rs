@@ -89,6 +89,23 @@ pub fn show(case: &Case, sights: &[Sight]) -> String {
     text
 }
 
+/// The lines that only one has; or both lists, if all that differs is their order.
+fn apart(ours: &[String], theirs: &[String]) -> String {
+    let only = |who: &str, these: &[String], those: &[String]| {
+        let mut those = those.to_vec();
+        let mut text = String::new();
+        for line in these {
+            match those.iter().position(|other| other == line) {
+                Some(at) => drop(those.remove(at)),
+                None => text.push_str(&format!("  {who}: {line}\n")),
+            }
+        }
+        text
+    };
+    let text = only("only ours", ours, theirs) + &only("only keepalived", theirs, ours);
+    if text.is_empty() { side_by_side(("ours", ours), ("keepalived's", theirs)) } else { text }
+}
+
 /// What differs in a case, and which declared differences were none.
 pub fn differences(case: &Case, ours: &[Sight], theirs: &[Sight]) -> Vec<String> {
     let mut found = Vec::new();
@@ -114,7 +131,7 @@ pub fn differences(case: &Case, ours: &[Sight], theirs: &[Sight]) -> Vec<String>
                 found.push(format!(
                     "{case}: after `{}`, {which:?} differs\n{}",
                     step.text,
-                    side_by_side(("ours", &mine), ("keepalived's", &other))
+                    apart(&mine, &other)
                 ));
             }
         }

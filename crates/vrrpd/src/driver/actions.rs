@@ -6,7 +6,6 @@ use crate::lower::Plan;
 use crate::notify::Notifier;
 use crate::parent::{Farewell, Hold, Report};
 use notice::log::Level;
-use std::collections::HashMap;
 use vrrp::{Action, Announcement, GroupId, Notification, RouterId, Subject};
 
 impl World {
@@ -60,7 +59,7 @@ impl World {
                 Action::Restore { router, address } => steps.extend(installer.restore(router, address)),
                 Action::Announce(announcement) => announcements.push(announcement),
                 Action::Notify(notification) => {
-                    remember(&mut self.history, plan, &notification);
+                    remember(&mut self.history, &notification);
                     notifications.push((reloaded || self.before.is_none(), notification));
                 }
                 Action::Log(event) => {
@@ -100,6 +99,7 @@ impl World {
 
     pub(super) fn finish_reload(&mut self, notifications: &mut Vec<(bool, Notification)>) {
         if let Some((plan, _)) = &self.before {
+            self.history = carried_over(plan, &self.plan, std::mem::take(&mut self.history));
             for (_, notification) in notifications.drain(..) {
                 self.notifier.send(plan, &notification);
             }
@@ -216,21 +216,28 @@ impl World {
     }
 }
 
+/// What routers of the old plan went through, for those of the same names.
+fn carried_over<T>(old: &Plan, new: &Plan, mut lists: Vec<Vec<T>>) -> Vec<Vec<T>> {
+    let take = |instance: &keepalived_conf::model::Instance| {
+        let before = old.router_id(&instance.name.text)?;
+        lists.get_mut(before.index()).map(std::mem::take)
+    };
+    new.model.instances.iter().map(take).map(Option::unwrap_or_default).collect()
+}
+
 /// Whether this host forwards IPv6 on an interface, which neighbour advertisements say.
 fn forwards_v6(interface: &str) -> bool {
     std::fs::read(format!("/proc/sys/net/ipv6/conf/{interface}/forwarding"))
         .is_ok_and(|value| value.first() == Some(&b'1'))
 }
 
-fn remember(
-    history: &mut HashMap<String, Vec<crate::dump::Transition>>,
-    plan: &Plan,
-    notification: &Notification,
-) {
+fn remember(history: &mut Vec<Vec<crate::dump::Transition>>, notification: &Notification) {
     if let Notification::State { subject: vrrp::Subject::Router(router), from, to, cause, .. } = notification
-        && let Some(instance) = plan.instance(*router)
     {
-        let list = history.entry(instance.name.text.clone()).or_default();
+        if history.len() <= router.index() {
+            history.resize_with(router.index() + 1, Vec::new);
+        }
+        let Some(list) = history.get_mut(router.index()) else { return };
         if list.len() >= REMEMBERED {
             list.remove(0);
         }

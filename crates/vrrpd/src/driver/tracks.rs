@@ -42,6 +42,7 @@ impl World {
                         was_well,
                         which,
                         self.reports.clone(),
+                        self.not_run.clone(),
                         self.log.clone(),
                     );
                     self.trackers.push(reactor::spawn_task(watch));

@@ -87,9 +87,21 @@ pub(super) fn render(world: &World) -> String {
     }
     json.0.push(']');
     if version2 {
+        strays(world, &mut json);
         json.0.push('}');
     }
     json.0
+}
+
+/// Packets that are in no virtual router's statistics; the first version has no place for them.
+fn strays(world: &World, json: &mut Json) {
+    let strays = world.router.strays();
+    json.name("strays");
+    json.open('{');
+    json.plain("truncated", strays.truncated);
+    json.plain("unknown_vrid", strays.unknown_vrid);
+    json.plain("idle", strays.idle);
+    json.0.push('}');
 }
 
 fn data(world: &World, json: &mut Json, router: RouterId, instance: &model::Instance) {
@@ -171,7 +183,7 @@ fn data(world: &World, json: &mut Json, router: RouterId, instance: &model::Inst
         json.text("auth_data", String::from_utf8_lossy(&password).trim_end_matches('\0'));
     }
     json.text("cause", &status.cause.to_string());
-    if let Some(history) = world.history.get(&instance.name.text) {
+    if let Some(history) = world.history.get(router.index()).filter(|history| !history.is_empty()) {
         json.name("transitions");
         json.open('[');
         for transition in history {

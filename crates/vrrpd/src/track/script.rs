@@ -2,10 +2,12 @@
 
 use super::{Reports, TrackReport};
 use keepalived_conf::model::TrackScript;
+use nix::errno::Errno;
 use notice::log::Log;
 use notice::script::{Outcome, Program};
 use reactor::{now, sleep_until};
 use std::cell::Cell;
+use std::io;
 use std::rc::Rc;
 use vrrp::TrackState;
 use vrrp::track::script::{Limits, Script};
@@ -26,6 +28,7 @@ pub async fn watch_script<K: Copy + 'static>(
     was_well: bool,
     which: K,
     reports: Reports<K>,
+    not_run: Rc<Cell<u64>>,
     log: Rc<Log>,
 ) {
     let limits = Limits { rise: settings.rise, fall: settings.fall, init_fail: settings.init_fail };
@@ -37,6 +40,7 @@ pub async fn watch_script<K: Copy + 'static>(
         script: std::cell::RefCell::new(script),
         which,
         reports,
+        not_run,
         log,
     });
     let limit = if settings.timeout.is_zero() { settings.interval } else { settings.timeout };
@@ -75,13 +79,29 @@ struct Watch<K> {
     script: std::cell::RefCell<Script>,
     which: K,
     reports: Reports<K>,
+    /// How often none could be run for a reason that is not the script's.
+    not_run: Rc<Cell<u64>>,
     log: Rc<Log>,
+}
+
+/// Whether this host is short of something that a script needs to be run; that says nothing of what the script looks at.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::EMFILE, Errno::ENFILE, Errno::EAGAIN, Errno::ENOMEM];
+    error.raw_os_error().is_some_and(|number| shortages.contains(&Errno::from_raw(number)))
 }
 
 impl<K: Copy + 'static> Watch<K> {
     fn start(self: Rc<Self>, program: &Program, limit: std::time::Duration) -> Option<reactor::Task<()>> {
         let run = match program.start(&[]) {
             Ok(run) => run,
+            Err(error) if is_shortage(&error) => {
+                self.not_run.set(self.not_run.get() + 1);
+                self.log.info(format_args!(
+                    "Unable to run track script {}, whose state stays: {error}",
+                    self.name
+                ));
+                return None;
+            }
             Err(error) => {
                 self.log.info(format_args!("Unable to run track script {}: {error}", self.name));
                 self.ended(Outcome::Exited(127));

@@ -68,6 +68,30 @@ fn dynamic_interfaces_come_go_and_come_back_as_others() {
     assert!(!a.has_address("10.9.2.100") && !a.has_address("10.9.0.100"));
 }
 
+/// With and without `allow_if_changes`.
+#[test]
+fn an_interface_may_come_back_as_another_kind() {
+    for option in ["", "allow_if_changes"] {
+        let (lab, a, _) = pair();
+        let config = format!(
+            "global_defs {{\n dynamic_interfaces {option}\n}}\nvrrp_instance VI_1 {{\n interface d0\n \
+             virtual_router_id 51\n advert_int 0.2\n version 3\n virtual_ipaddress {{\n 10.9.0.100/24\n }}\n}}\n"
+        );
+        make(&a, "d0", 0);
+        let mut role = start(&lab, &a, &config);
+        says(&role, MASTER);
+        a.ip("link del d0");
+        says_times(&role, FAULT, 1);
+        a.ip("link add d0 link e0 type macvlan mode bridge");
+        a.ip("addr add 10.9.0.1/24 dev d0");
+        a.ip("link set d0 up");
+        says_times(&role, MASTER, 2);
+        has(&a, "10.9.0.100", true);
+        assert!(role.stop().success());
+        assert!(!a.has_address("10.9.0.100"));
+    }
+}
+
 #[test]
 fn the_role_runs_in_another_namespace() {
     let (lab, a, b) = pair();

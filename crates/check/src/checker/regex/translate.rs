@@ -67,6 +67,8 @@ struct Translator<'a> {
     /// The same two of the groups around the present one.
     outer: Vec<(Flags, Vec<String>)>,
     groups: u32,
+    /// Whether a quantifier may follow.
+    repeatable: bool,
     /// The names of those that have one.
     names: Vec<String>,
     out: String,
@@ -88,6 +90,7 @@ pub(super) fn translate(pattern: &str, options: Options) -> Result<String, Regex
         switched: Vec::new(),
         outer: Vec::new(),
         groups: 0,
+        repeatable: false,
         names: Vec::new(),
         out: String::new(),
     };
@@ -104,13 +107,17 @@ fn unserved(what: &str) -> RegexError {
 
 impl Translator<'_> {
     fn one(&mut self, char: char) -> Result<(), RegexError> {
+        let blank = self.flags.extended && matches!(char, '#' | ' ' | '\t'..='\r');
+        let before = self.repeatable;
+        // Of what follows, a quantifier and an anchor say otherwise for themselves.
+        self.repeatable = if blank { before } else { !matches!(char, '^' | '$' | '|' | '(') };
         match char {
-            '\\' => self.escape()?,
+            '\\' => self.escape(before)?,
             '[' => {
                 let class = class(&mut self.source, self.options)?;
                 self.out += &class;
             }
-            '(' => self.open()?,
+            '(' => self.open(before)?,
             ')' => {
                 self.close_switched();
                 (self.flags, self.switched) =
@@ -129,15 +136,9 @@ impl Translator<'_> {
                 self.out.push('|');
                 self.out.extend(self.switched.iter().map(String::as_str));
             }
-            '*' | '+' | '?' => {
-                self.out.push(char);
-                self.greed();
-            }
+            '*' | '+' | '?' => self.repeat(&char.to_string(), before)?,
             '{' => match self.counts()? {
-                Some(counts) => {
-                    self.out += &counts;
-                    self.greed();
-                }
+                Some(counts) => self.repeat(&counts, before)?,
                 None => self.out += r"\{",
             },
             '#' if self.flags.extended => {
@@ -190,16 +191,22 @@ impl Translator<'_> {
         }
     }
 
-    /// What may follow a quantifier: `?` (lazy), `+` (possessive).
-    fn greed(&mut self) {
+    /// A quantifier, and what may follow it: `?` (lazy), `+` (possessive).
+    fn repeat(&mut self, quantifier: &str, allowed: bool) -> Result<(), RegexError> {
+        if !allowed {
+            return Err(RegexError::new("quantifier does not follow a repeatable item"));
+        }
+        self.repeatable = false;
+        self.out += quantifier;
         if self.source.take_if('+') {
             self.out.push('+');
         } else if self.source.take_if('?') != self.flags.ungreedy {
             self.out.push('?');
         }
+        Ok(())
     }
 
-    fn escape(&mut self) -> Result<(), RegexError> {
+    fn escape(&mut self, before: bool) -> Result<(), RegexError> {
         let Some(letter) = self.source.peek() else {
             return Err(RegexError::new("\\ at the end of the pattern"));
         };
@@ -221,7 +228,7 @@ impl Translator<'_> {
             }
             'b' | 'B' => format!("\\{letter}"),
             'Z' => r"(?=\n?\z)".to_owned(),
-            'N' if !self.source.rest.starts_with("N{") => r"[^\n]".to_owned(),
+            'N' if !self.source.rest.starts_with("N{U") => r"[^\n]".to_owned(),
             'R' => format!(r"(?>\r\n|[{}])", set('v', self.options).unwrap_or_default()),
             'C' if self.options.never_backslash_c => {
                 return Err(RegexError::new("\\C is forbidden by never_backslash_c"));
@@ -231,6 +238,11 @@ impl Translator<'_> {
             _ => return self.other_escape(letter),
         };
         self.source.next();
+        self.repeatable = match letter {
+            'N' | 'R' | 'C' => true,
+            'E' => before,
+            _ => false,
+        };
         self.out += &fixed;
         Ok(())
     }
@@ -293,6 +305,7 @@ impl Translator<'_> {
         if !self.names.iter().any(|known| known == name) {
             return Err(RegexError::new(format!("reference to group {name}, which does not come before it")));
         }
+        self.repeatable = true;
         self.out += &format!("\\k<{name}>");
         Ok(())
     }
@@ -330,7 +343,7 @@ impl Translator<'_> {
         }
     }
 
-    fn open(&mut self) -> Result<(), RegexError> {
+    fn open(&mut self, before: bool) -> Result<(), RegexError> {
         if self.source.rest.starts_with('*') {
             return Err(unserved("(*…)"));
         }
@@ -349,6 +362,7 @@ impl Translator<'_> {
         match self.source.peek() {
             Some('#') => {
                 self.source.until(')').ok_or_else(|| RegexError::new("missing ) after (?#"))?;
+                self.repeatable = before;
                 Ok(())
             }
             Some('P') if self.source.rest.starts_with("P=") => {

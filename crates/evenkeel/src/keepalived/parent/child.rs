@@ -3,7 +3,7 @@
 use crate::haproxy::startup::ROLE;
 use crate::keepalived::part::Part;
 use crate::keepalived::pids::PidFile;
-use crate::keepalived::snapshot::Snapshot;
+use crate::keepalived::snapshot::Sealed;
 use crate::message::reason;
 use ek_time::Instant;
 use reactor::Stream;
@@ -35,7 +35,7 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts it with the words this process was started with, and gives it its configuration.
-    pub(super) fn start(part: Part, snapshot: &Snapshot, pid_file: &Path) -> io::Result<Self> {
+    pub(super) fn start(part: Part, snapshot: &Sealed, pid_file: &Path) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut words = std::env::args_os();
         let mut command = Command::new("/proc/self/exe");
@@ -75,7 +75,7 @@ impl Child {
     }
 
     /// Gives it another configuration.
-    pub(super) fn reload(&self, snapshot: &Snapshot) -> io::Result<()> {
+    pub(super) fn reload(&self, snapshot: &Sealed) -> io::Result<()> {
         snapshot.send(&self.socket)?;
         self.child.kill(SIGHUP)
     }
@@ -130,6 +130,13 @@ impl Child {
                 return end.map_or(Ok(()), Err);
             }
         }
+    }
+
+    /// Whether it is ending: it says nothing any more, and its memory is gone. It is a while until the system has taken
+    /// down its sockets and says that it has exited, but from here on it does nothing.
+    pub(super) fn is_ending(&self) -> bool {
+        let memory = || std::fs::read_to_string(format!("/proc/{}/statm", self.pid()));
+        self.channel.is_none() && memory().is_ok_and(|sizes| sizes.starts_with("0 "))
     }
 
     /// Does what a process that is gone has left undone: says that its Master routers resign, at once, and takes back

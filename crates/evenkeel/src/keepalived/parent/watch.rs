@@ -4,7 +4,7 @@ use super::child::{Child, described};
 use super::{LONGEST_PAUSE, STEADY};
 use crate::keepalived::Exit;
 use crate::keepalived::part::Part;
-use crate::keepalived::snapshot::Snapshot;
+use crate::keepalived::snapshot::Sealed;
 use crate::message::reason;
 use ek_time::{Duration, Instant};
 use notice::log::Log;
@@ -70,7 +70,7 @@ impl Watch {
     }
 
     /// Starts its process.
-    pub(super) fn start(&mut self, snapshot: &Snapshot, pid_file: &Path, log: &Log) -> Result<(), Exit> {
+    pub(super) fn start(&mut self, snapshot: &Sealed, pid_file: &Path, log: &Log) -> Result<(), Exit> {
         let title = self.part.title();
         match Child::start(self.part, snapshot, pid_file) {
             Ok(child) => {
@@ -110,6 +110,9 @@ impl Watch {
         if let Err(error) = child.hear() {
             log.info(format_args!("{} process: {error}", self.part.title()));
         }
+        if child.is_ending() {
+            child.stand_in(true).iter().for_each(|line| log.info(line));
+        }
         let readies = child.readies();
         self.served |= readies > 0;
         if self.reloading.is_some_and(|before| readies > before) {
@@ -121,7 +124,7 @@ impl Watch {
     }
 
     /// Gives its process another configuration; one that is yet to be started gets it then.
-    pub(super) fn reload(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+    pub(super) fn reload(&mut self, snapshot: &Sealed) -> io::Result<()> {
         let Some(child) = &self.child else { return Ok(()) };
         child.reload(snapshot)?;
         self.reloading = Some(child.readies());

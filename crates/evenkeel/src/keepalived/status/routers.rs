@@ -64,6 +64,19 @@ pub(super) fn table(answer: &Value) -> String {
         );
         let _ = writeln!(text, "    {}", word(group, "cause"));
     }
+    let count = |of: Option<&Value>, name: &str| of.and_then(|of| of.get(name)?.as_u64()).unwrap_or(0);
+    for (name, what) in
+        [("truncated", "without whole headers"), ("unknown_vrid", "of a VRID that is not configured")]
+    {
+        match count(answer.get("strays"), name) {
+            0 => {}
+            packets => drop(writeln!(text, "{packets} packets {what}")),
+        }
+    }
+    match count(Some(answer), "scripts_not_run") {
+        0 => {}
+        times => drop(writeln!(text, "{times} times a tracked script could not be run")),
+    }
     text
 }
 
@@ -117,6 +130,8 @@ mod tests {
                 "counters": {},
             }],
             "groups": [{"name": "G", "state": "MASTER", "since": 1_795_201_056.0, "cause": "its members"}],
+            "strays": {"truncated": 0, "unknown_vrid": 7, "idle": 2},
+            "scripts_not_run": 3,
         });
         let expected = "\
 INSTANCE         VRID INTERFACE       STATE   PRIO SINCE (UTC)         MASTER
@@ -131,6 +146,8 @@ VI_2               52 -               BACKUP   100 1970-01-01 00:00:00 10.9.0.2 
     adverts - received, - sent; master - times
 G                     (sync group)    MASTER       2026-11-20 18:57:36
     its members
+7 packets of a VRID that is not configured
+3 times a tracked script could not be run
 ";
         assert_eq!(table(&answer), expected);
     }
