@@ -223,7 +223,7 @@ impl Lower<'_> {
                     }
                 }
             }
-            "hashed" if one.scheduler != Some(Scheduler::SourceHash) => {
+            "hashed" if !matches!(one.scheduler, Some(Scheduler::SourceHash | Scheduler::MaglevHash)) => {
                 self.say(code::VIRTUAL_SERVER, line.span, "hashed only applies to sh scheduler - ignoring");
             }
             "hashed" => server.flags.hashed = true,
