@@ -6,6 +6,7 @@
 
 mod direct_routing;
 mod nat;
+mod schedulers;
 mod town;
 
 use std::time::Duration;
