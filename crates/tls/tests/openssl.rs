@@ -1,4 +1,5 @@
 //! The client against openssl's server, and against servers that are none.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use reactor::{ConnectOptions, ListenOptions, Listener, SockAddr, Stream};
 use std::fs;
