@@ -127,7 +127,8 @@ fn who_is_trusted() {
 #[test]
 fn what_openssl_would_take() {
     let keys = Keys::new("old");
-    let cases: [(&str, fn(&Error) -> bool); 4] = [
+    type IsIt = fn(&Error) -> bool;
+    let cases: [(&str, IsIt); 4] = [
         ("-tls1_1 -cipher DEFAULT@SECLEVEL=0", |error| matches!(error, Error::OldProtocol)),
         ("-tls1 -cipher DEFAULT@SECLEVEL=0", |error| matches!(error, Error::OldProtocol)),
         ("-tls1_2 -cipher AES128-SHA", |error| matches!(error, Error::NoCommonSuite)),
