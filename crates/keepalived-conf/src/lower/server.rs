@@ -140,7 +140,7 @@ impl Lower<'_> {
         let port_word = line.words.get(1);
         let port = match port_word {
             None => Some(0),
-            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.port_or_all(word),
         };
         let text = first.text.as_str();
         let bad = |text: &str| {
@@ -185,6 +185,7 @@ impl Lower<'_> {
             return Ok((only, only));
         };
         let first: IpAddr = ip.parse().map_err(|_| None)?;
+        let mut short = false;
         let last = match end.parse::<IpAddr>() {
             Ok(last) if Family::of(last) != Family::of(first) => {
                 return Err(Some(format!("Range address families do not match {text} - skipping")));
@@ -197,12 +198,15 @@ impl Lower<'_> {
                 if part > most {
                     return Err(Some(format!("Virtual server group range '{text}' end '{end}' too large")));
                 }
+                short = true;
                 address(number(first) & !most | part, Family::of(first))
             }
         };
-        if number(last) < number(first) {
+        let wrong = if short { number(last) <= number(first) } else { number(last) < number(first) };
+        if wrong {
+            let how = if short { "not greater" } else { "less" };
             return Err(Some(format!(
-                "Address range end is not greater than address range start - {text} - skipping"
+                "Address range end is {how} than address range start - {text} - skipping"
             )));
         }
         Ok((first, last))
@@ -243,7 +247,7 @@ impl Lower<'_> {
                 let port_word = line.words.get(2);
                 let port = match port_word {
                     None => Some(0),
-                    Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+                    Some(word) => self.port_or_all(word),
                 };
                 match (text.parse::<IpAddr>(), port) {
                     (Ok(address), Some(port)) => Service::Address { address, port },
@@ -344,7 +348,7 @@ impl Lower<'_> {
                     }
                 }
             }
-            "hashed" if one.scheduler != Some(Scheduler::SourceHash) => {
+            "hashed" if !matches!(one.scheduler, Some(Scheduler::SourceHash | Scheduler::MaglevHash)) => {
                 self.say(code::VIRTUAL_SERVER, line.span, "hashed only applies to sh scheduler - ignoring");
             }
             "hashed" => server.flags.hashed = true,
@@ -494,7 +498,7 @@ impl Lower<'_> {
         let Some(word) = self.word(line, 1) else { return };
         let port = match line.words.get(2) {
             None => Some(0),
-            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.port_or_all(word),
         };
         let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
             let message = format!("Invalid sorry server IP address {} - skipping", word.text);
