@@ -54,7 +54,12 @@ impl Director {
 
     /// The next thing to be done; `None` when all is done.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let next = self.actions.pop_front();
+        if next.is_none() {
+            // A start or a reload leaves room for thousands, and that is the last of it.
+            self.actions.shrink_to(64);
+        }
+        next
     }
 
     /// When [`Director::handle_timeout`] is to be called.

@@ -28,7 +28,10 @@ impl DryRun {
 impl DataPlane for DryRun {
     fn apply(&mut self, change: &Change) -> Result<(), PlaneError> {
         self.say(command::shown(change));
-        self.shadow.apply(change)
+        let result = self.shadow.apply(change);
+        // What was changed has been said.
+        self.shadow.take_log();
+        result
     }
 
     fn table(&mut self) -> Result<Table, PlaneError> {

@@ -24,14 +24,15 @@ impl Plan {
                     position,
                     first_checker: CheckerId::at(checkers.len()),
                 });
-                for checker in &mut server.checkers {
-                    forget_places(checker);
+                // Moved, for there may be ten thousand, and each is long.
+                for mut checker in std::mem::take(&mut server.checkers) {
+                    forget_places(&mut checker);
                     let starts_up = !checker.alpha || matches!(checker.kind, model::CheckerKind::File { .. });
                     checkers.push(CheckerPlan {
                         id: CheckerId::at(checkers.len()),
                         log_all_failures: checker.log_all_failures,
                         up: starts_up,
-                        checker: Rc::new(checker.clone()),
+                        checker: Rc::new(checker),
                         real: real.clone(),
                         service: service.clone(),
                     });
@@ -41,10 +42,19 @@ impl Plan {
         Self { model, real_servers, checkers }
     }
 
+    /// The checkers of a real server, by its number.
+    fn checkers_of(&self, position: usize) -> &[CheckerPlan] {
+        let first =
+            |position: usize| self.real_servers.get(position).map(|place| place.first_checker.index());
+        let end = first(position + 1).unwrap_or(self.checkers.len());
+        first(position).and_then(|first| self.checkers.get(first..end)).unwrap_or_default()
+    }
+
     /// The core's part of it.
     pub fn core(&self) -> Config {
         let global = &self.model.global;
         let alert = global.mail.alert_checker.or(global.mail.alert);
+        let mut checkers = (0..self.real_servers.len()).map(|position| self.checkers_of(position));
         Config {
             settings: Settings {
                 flush: global.lvs_flush,
@@ -60,16 +70,18 @@ impl Plan {
                 .model
                 .virtual_servers
                 .iter()
-                .map(|server| virtual_server(server, &self.model, alert))
+                .map(|server| virtual_server(server, &self.model, alert, &mut checkers))
                 .collect(),
         }
     }
 }
 
-fn virtual_server(
+/// Takes the checkers of its servers from `checkers`.
+fn virtual_server<'a>(
     server: &model::VirtualServer,
     config: &model::Config,
     alert: Option<bool>,
+    checkers: &mut impl Iterator<Item = &'a [CheckerPlan]>,
 ) -> VirtualServer {
     let persistence = server.persistence.as_ref();
     VirtualServer {
@@ -100,11 +112,15 @@ fn virtual_server(
             forwarding: forwarding(sorry.forwarding),
             inhibit: sorry.inhibit,
         }),
-        real_servers: server.real_servers.iter().map(|real| real_server(real, alert)).collect(),
+        real_servers: server
+            .real_servers
+            .iter()
+            .map(|real| real_server(real, alert, checkers.next().unwrap_or_default()))
+            .collect(),
     }
 }
 
-fn real_server(server: &model::RealServer, alert: Option<bool>) -> RealServer {
+fn real_server(server: &model::RealServer, alert: Option<bool>, checkers: &[CheckerPlan]) -> RealServer {
     RealServer {
         address: server.address,
         port: server.port,
@@ -117,7 +133,7 @@ fn real_server(server: &model::RealServer, alert: Option<bool>) -> RealServer {
         smtp_alert: server.smtp_alert.or(alert).unwrap_or(true),
         slow_start: server.slow_start,
         drain: server.drain,
-        checkers: server.checkers.iter().map(checker).collect(),
+        checkers: checkers.iter().map(|plan| checker(&plan.checker)).collect(),
     }
 }
 

@@ -25,7 +25,7 @@ pub struct CheckerPlan {
 /// A configuration and what follows from it. Lists of the model keep their order.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// As read.
+    /// As read, but for the checkers, which stand below.
     pub model: model::Config,
     /// Where each real server stands in the model, by [`RealServerId`].
     pub real_servers: Vec<RealServerPlace>,

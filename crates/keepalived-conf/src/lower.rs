@@ -20,6 +20,7 @@ mod rule;
 mod scheduler;
 mod script;
 mod server;
+mod server_group;
 mod sync_group;
 mod track;
 

@@ -19,11 +19,9 @@ pub(super) use line;
 pub(super) fn render(world: &World) -> String {
     let model = &world.plan.model;
     let mut out = notice::dump::global_definitions(&model.global);
-    let uses_tls = |server: &model::RealServer| {
-        server.checkers.iter().any(|one| matches!(&one.kind, model::CheckerKind::Http(http) if http.tls))
-    };
-    let mut servers = model.virtual_servers.iter().flat_map(|server| &server.real_servers);
-    if model.ssl.is_some() || servers.any(uses_tls) {
+    let mut checkers = world.plan.checkers.iter().map(|plan| &plan.checker.kind);
+    if model.ssl.is_some() || checkers.any(|kind| matches!(kind, model::CheckerKind::Http(http) if http.tls))
+    {
         put_ssl(&mut out, model.ssl.as_ref());
     }
     if !model.virtual_servers.is_empty() {
