@@ -285,7 +285,8 @@ fn pattern(udp: &model::UdpCheck) -> UdpPattern {
     UdpPattern {
         payload: udp.payload.clone(),
         require_reply: udp.require_reply,
-        reply: udp.reply.clone(),
+        // There the second byte says which bits count, here which do not.
+        reply: udp.reply.iter().map(|(value, mask)| (*value, !mask)).collect(),
         min_length: udp.min_length,
         max_length: udp.max_length,
     }
