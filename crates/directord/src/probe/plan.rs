@@ -285,8 +285,7 @@ fn pattern(udp: &model::UdpCheck) -> UdpPattern {
     UdpPattern {
         payload: udp.payload.clone(),
         require_reply: udp.require_reply,
-        // There the second byte says which bits count, here which do not.
-        reply: udp.reply.iter().map(|(value, mask)| (*value, !mask)).collect(),
+        reply: udp.reply.clone(),
         min_length: udp.min_length,
         max_length: udp.max_length,
     }
