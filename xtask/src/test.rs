@@ -4,11 +4,13 @@ use crate::shell::{self, cargo, has};
 use std::process::Command;
 
 /// Debian packages by the program that shows they are there.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 12] = [
     ("haproxy", "haproxy"),
     ("keepalived", "keepalived"),
     ("ipvsadm", "ipvsadm"),
     ("ip", "iproute2"),
+    ("arptables-legacy", "arptables"),
+    ("iptables", "iptables"),
     ("nginx", "nginx-light"),
     ("curl", "curl"),
     ("wrk", "wrk"),

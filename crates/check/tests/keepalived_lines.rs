@@ -47,7 +47,7 @@ fn talk(heard: &[&str], end: Failure) -> Attempt {
 }
 
 fn datagram(pattern: &str, reply: &[u8]) -> Attempt {
-    let reply_pattern = pattern.as_bytes().iter().map(|&byte| (byte, 0)).collect();
+    let reply_pattern = pattern.as_bytes().iter().map(|&byte| (byte, 0xff)).collect();
     UdpPattern {
         require_reply: true,
         reply: reply_pattern,

@@ -11,6 +11,7 @@ use crate::director::Director;
 use crate::event::What;
 use crate::ids::CheckerId;
 use crate::input::{Verdict, Weight};
+use crate::state::MAX_WEIGHT;
 use ek_time::Instant;
 use std::sync::Arc;
 
@@ -125,7 +126,7 @@ impl Director {
         let plus = weight.plus(configured);
         let before = std::mem::replace(&mut self.probes[at].plus, plus);
         if plus != before {
-            let new = self.reals[server].weight.saturating_add(plus.saturating_sub(before));
+            let new = self.configured_weight(server);
             if weight == Weight::Forgotten {
                 self.reals[server].weight = new;
                 return;
@@ -164,7 +165,8 @@ impl Director {
         let service = self.virtuals.get(real.service)?;
         let replaced = service.sorry.as_ref().is_some_and(|sorry| sorry.alive);
         if real.alive && !replaced {
-            return Some(self.ramped(server, real.effective().saturating_mul(service.scale)));
+            let whole = real.effective().saturating_mul(service.scale).min(MAX_WEIGHT);
+            return Some(self.ramped(server, whole));
         }
         self.server_config(server)?.inhibit.then_some(0)
     }

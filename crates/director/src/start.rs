@@ -159,8 +159,9 @@ impl Director {
 
     /// A real server's weight as configured, and what its checkers add.
     pub(crate) fn configured_weight(&self, server: usize) -> i64 {
-        let plus: i64 = self.reals[server].checkers.clone().map(|at| self.probes[at].plus).sum();
-        self.server_config(server).map_or(0, |one| i64::from(one.weight)).saturating_add(plus)
+        let plus: i128 = self.reals[server].checkers.clone().map(|at| i128::from(self.probes[at].plus)).sum();
+        let weight = self.server_config(server).map_or(0, |one| i128::from(one.weight)) + plus;
+        i64::try_from(weight).unwrap_or(if weight < 0 { i64::MIN } else { i64::MAX })
     }
 
     /// What is there of servers that are down until checked stays until they are; a sorry server that is not needed goes.

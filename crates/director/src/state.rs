@@ -102,12 +102,12 @@ pub(crate) struct Draining {
     pub(crate) until: Instant,
 }
 
-/// The greatest weight keepalived gives.
-pub(crate) const MAX_WEIGHT: i64 = 65535;
+/// The greatest weight keepalived and the kernel know.
+pub(crate) const MAX_WEIGHT: u32 = i32::MAX as u32;
 
 impl Real {
-    /// The weight as keepalived counts it, 0–65535.
+    /// The weight as keepalived counts it, 0–2147483647.
     pub(crate) fn effective(&self) -> u32 {
-        u32::try_from(self.weight.clamp(0, MAX_WEIGHT)).unwrap_or(0)
+        u32::try_from(self.weight.clamp(0, i64::from(MAX_WEIGHT))).unwrap_or(0)
     }
 }

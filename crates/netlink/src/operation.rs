@@ -91,6 +91,11 @@ pub(crate) fn nothing(_: &mut (), _: u16, _: &[u8]) -> Result<(), Malformed> {
 }
 
 impl Operation<()> {
+    /// Which client runs it.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// The operation as bytes, for another process of this program to run ([`decode`](Self::decode)); `None` when no client
     /// would run it.
     pub fn encode(&self) -> Option<Vec<u8>> {

@@ -27,6 +27,8 @@ pub fn boot_time() -> Instant {
 pub struct Alarm {
     source: Watched,
     deadline: Cell<Option<Instant>>,
+    /// For when the kernel's timer is set, until it was seen to have run out: never after the deadline.
+    armed: Cell<Option<Instant>>,
 }
 
 impl fmt::Debug for Alarm {
@@ -46,19 +48,31 @@ impl Alarm {
         let fd = syscall::own(unsafe { libc::timerfd_create(libc::CLOCK_BOOTTIME, flags) })?;
         let source = Watched::new(fd, 0);
         source.would_block();
-        Ok(Self { source, deadline: Cell::new(None) })
+        Ok(Self { source, deadline: Cell::new(None), armed: Cell::new(None) })
     }
 
-    /// Sets, moves or (`None`) removes the deadline; one that has passed is due at once. Setting what is set costs nothing.
+    /// Sets, moves or (`None`) removes the deadline; one that has passed is due at once. Setting what is set costs nothing, and
+    /// neither does moving it to later: the kernel's timer is set again when it runs out.
     ///
     /// # Errors
     /// Those of `timerfd_settime`.
     pub fn set(&self, deadline: Option<Instant>) -> io::Result<()> {
-        if self.deadline.get() == deadline {
+        let Some(at) = deadline else {
+            self.deadline.set(None);
             return Ok(());
+        };
+        // One that has run out already, seen or not, does not run out again.
+        let pending = self.armed.get().is_some_and(|armed| armed <= at && armed > boot_time());
+        if !pending {
+            self.arm(at)?;
         }
-        // All zeros disarms it, so the origin is taken for the nanosecond after it.
-        let nanos = deadline.map_or(0, |deadline| deadline.as_nanos().max(1));
+        self.deadline.set(deadline);
+        Ok(())
+    }
+
+    fn arm(&self, at: Instant) -> io::Result<()> {
+        // All zeros would disarm it, so the origin is taken for the nanosecond after it.
+        let nanos = at.as_nanos().max(1);
         let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         let value = libc::timespec {
             tv_sec: (nanos / 1_000_000_000) as libc::time_t,
@@ -70,7 +84,7 @@ impl Alarm {
         syscall::check(unsafe {
             libc::timerfd_settime(fd, libc::TFD_TIMER_ABSTIME, &spec, std::ptr::null_mut())
         })?;
-        self.deadline.set(deadline);
+        self.armed.set(Some(at));
         // What it had counted is gone; the next expiry is a new edge.
         self.source.would_block();
         Ok(())
@@ -78,21 +92,23 @@ impl Alarm {
 
     /// Ready once the deadline has come; it is then removed.
     pub fn poll_due(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(deadline) = self.deadline.get()
-            && boot_time() >= deadline
-        {
-            self.deadline.set(None);
-            self.source.would_block();
-            return Poll::Ready(());
-        }
         loop {
-            std::task::ready!(self.source.poll_readable(cx));
-            if self.deadline.get().is_some_and(|deadline| boot_time() >= deadline) {
+            let due = self.deadline.get().filter(|deadline| boot_time() >= *deadline);
+            if due.is_some() {
                 self.deadline.set(None);
-                self.source.would_block();
                 return Poll::Ready(());
             }
+            std::task::ready!(self.source.poll_readable(cx));
             self.source.would_block();
+            // It ran out, perhaps for a deadline that was moved to later meanwhile.
+            self.armed.set(None);
+            if let Some(deadline) = self.deadline.get()
+                && self.arm(deadline).is_err()
+            {
+                // Better too early than never.
+                self.deadline.set(None);
+                return Poll::Ready(());
+            }
         }
     }
 

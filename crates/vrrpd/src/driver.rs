@@ -77,6 +77,8 @@ pub struct World {
     settling: HashMap<LinkId, Task<()>>,
     vmacs: Vmacs,
     filter: Filter,
+    /// What the parent knows to take away if nobody else does may have changed.
+    pub(crate) leaves_changed: bool,
     track_states: HashMap<TrackId, TrackState>,
     /// Synchronisation of IPVS connections.
     pub sync: Follower,
@@ -205,6 +207,7 @@ impl World {
             settling: HashMap::new(),
             vmacs,
             filter,
+            leaves_changed: true,
             track_states: HashMap::new(),
             sync: Follower::default(),
             address_monitoring: false,
@@ -413,6 +416,7 @@ impl World {
         let plan = &self.plan;
         let planned = |name: &str| plan.links.iter().any(|link| link.vmac.is_some() && link.name == name);
         self.vmacs.remove(|name| !planned(name), &mut self.client, &self.log);
+        self.leaves_changed = true;
         self.look();
     }
 

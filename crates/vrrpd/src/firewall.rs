@@ -13,6 +13,7 @@ pub struct Filter {
     rules: Firewall,
     client: Option<Client>,
     installed: [Installed; 2],
+    changed: bool,
 }
 
 fn place(family: Family) -> usize {
@@ -35,7 +36,19 @@ impl Filter {
             },
             client: None,
             installed: [Installed::default(); 2],
+            changed: false,
         }
+    }
+
+    /// Whether a table has come since this was asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// What takes the tables away.
+    pub fn undo(&self) -> Vec<Operation<()>> {
+        let is = |family: &Family| self.installed.get(place(*family)).is_some_and(|one| one.any());
+        [Family::V4, Family::V6].into_iter().filter(is).map(|family| self.rules.remove(family)).collect()
     }
 
     fn run(&mut self, operation: Operation<()>, log: &Log) -> bool {
@@ -73,6 +86,7 @@ impl Filter {
             && let Some(place) = self.installed.get_mut(place(family))
         {
             *place = installed;
+            self.changed |= first;
         }
     }
 

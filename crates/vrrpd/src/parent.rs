@@ -27,6 +27,9 @@ pub enum Report {
     Releases(u32),
     /// It is about to end, having cleaned up: nobody need stand in.
     Ending,
+    /// What it has set up besides, for as long as it or a successor runs: netlink requests that take it back, in this order
+    /// ([`Operation::encode`]); replaces what it said before.
+    Leaves(Vec<Vec<u8>>),
 }
 
 /// What is needed to stand in for a virtual router.
@@ -74,6 +77,10 @@ impl Report {
                 out.extend(router.to_le_bytes());
             }
             Self::Ending => out.push(4),
+            Self::Leaves(undo) => {
+                out.push(5);
+                put_list(out, undo);
+            }
         }
         let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX).to_le_bytes();
         if let Some(place) = out.get_mut(start..start + 4) {
@@ -103,6 +110,7 @@ impl Report {
             (VERSION, 2) => Self::Holds(Hold::decode(&mut body)?),
             (VERSION, 3) => Self::Releases(body.number()?),
             (VERSION, 4) => Self::Ending,
+            (VERSION, 5) => Self::Leaves(body.list()?),
             _ => return None,
         };
         body.0.is_empty().then_some(report)
@@ -121,10 +129,7 @@ impl Hold {
             out.push(farewell.hop_limit);
             put_bytes(out, &farewell.bytes);
         }
-        out.extend((self.undo.len() as u32).to_le_bytes());
-        for request in &self.undo {
-            put_bytes(out, request);
-        }
+        put_list(out, &self.undo);
     }
 
     fn decode(body: &mut Reader<'_>) -> Option<Self> {
@@ -140,17 +145,20 @@ impl Hold {
                 bytes: body.bytes()?.to_vec(),
             });
         }
-        let mut undo = Vec::new();
-        for _ in 0..body.number()? {
-            undo.push(body.bytes()?.to_vec());
-        }
-        Some(Self { router, name, farewells, undo })
+        Some(Self { router, name, farewells, undo: body.list()? })
     }
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend((bytes.len() as u32).to_le_bytes());
     out.extend(bytes);
+}
+
+fn put_list(out: &mut Vec<u8>, list: &[Vec<u8>]) {
+    out.extend((list.len() as u32).to_le_bytes());
+    for bytes in list {
+        put_bytes(out, bytes);
+    }
 }
 
 fn put_address(out: &mut Vec<u8>, address: IpAddr) {
@@ -190,6 +198,14 @@ impl<'a> Reader<'a> {
         Some(bytes)
     }
 
+    fn list(&mut self) -> Option<Vec<Vec<u8>>> {
+        let mut list = Vec::new();
+        for _ in 0..self.number()? {
+            list.push(self.bytes()?.to_vec());
+        }
+        Some(list)
+    }
+
     fn address(&mut self) -> Option<IpAddr> {
         match self.byte()? {
             4 => self.array::<4>().map(|octets| IpAddr::V4(Ipv4Addr::from(octets))),
@@ -205,6 +221,7 @@ pub struct StandIn {
     buffer: Vec<u8>,
     /// By their numbers, as they came: most are never looked at again.
     holds: BTreeMap<u32, Box<[u8]>>,
+    leaves: Vec<Vec<u8>>,
     readies: u64,
 }
 
@@ -232,7 +249,11 @@ impl StandIn {
                     self.holds.insert(hold.router, body.into_boxed_slice());
                 }
                 Some(Report::Releases(router)) => drop(self.holds.remove(&router)),
-                Some(Report::Ending) => self.holds.clear(),
+                Some(Report::Leaves(undo)) => self.leaves = undo,
+                Some(Report::Ending) => {
+                    self.holds.clear();
+                    self.leaves.clear();
+                }
             }
         }
         self.buffer.drain(..at);
@@ -295,21 +316,44 @@ impl StandIn {
     ///
     /// Returns what went wrong; the rest was done all the same.
     pub fn take_back(&self) -> Vec<netlink::Error> {
-        let mut client = match Client::open(Protocol::Route) {
-            Ok(client) => client,
-            Err(error) => return vec![error],
-        };
-        let holds = self.holds();
-        let requests = holds.iter().flat_map(|hold| &hold.undo);
-        let operations = requests.filter_map(|request| Operation::decode(request)).collect();
-        let results = client.run_all(operations).into_iter().filter_map(Result::err);
-        results.filter(|error| !error.is_missing()).collect()
+        run(self.holds().iter().flat_map(|hold| &hold.undo))
+    }
+
+    /// What the process has left that the next one takes over: to be [taken away](take_away) when there is no next one.
+    pub fn take_leaves(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.leaves)
     }
 
     /// The process that was watched is gone, and was stood in for: nothing is held any more.
     pub fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self { leaves: self.take_leaves(), ..Self::default() };
     }
+}
+
+/// Takes back what a process has left: interfaces of virtual MACs, packet filters, static addresses, routes and rules. What
+/// is gone already is no failure.
+///
+/// Returns what went wrong; the rest was done all the same.
+pub fn take_away(leaves: &[Vec<u8>]) -> Vec<netlink::Error> {
+    run(leaves)
+}
+
+/// Runs requests in their order; those of one protocol after those of the other.
+fn run<'a>(requests: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<netlink::Error> {
+    let operations = requests.into_iter().filter_map(|request| Operation::decode(request));
+    let (route, filter): (Vec<_>, Vec<_>) = operations.partition(|one| one.protocol() == Protocol::Route);
+    let mut errors = Vec::new();
+    for (protocol, operations) in [(Protocol::Netfilter, filter), (Protocol::Route, route)] {
+        if operations.is_empty() {
+            continue;
+        }
+        match Client::open(protocol) {
+            Ok(mut client) => errors.extend(client.run_all(operations).into_iter().filter_map(Result::err)),
+            Err(error) => errors.push(error),
+        }
+    }
+    errors.retain(|error| !error.is_missing());
+    errors
 }
 
 #[cfg(test)]
@@ -342,7 +386,8 @@ mod tests {
 
     #[test]
     fn reports_survive_the_way_in_pieces_of_any_size() {
-        let reports = [Report::Ready, Report::Holds(hold()), Report::Releases(9), Report::Ending];
+        let leaves = Report::Leaves(vec![vec![4, 5], vec![]]);
+        let reports = [Report::Ready, Report::Holds(hold()), Report::Releases(9), leaves, Report::Ending];
         let mut bytes = Vec::new();
         for report in &reports {
             report.encode(&mut bytes);
@@ -384,12 +429,16 @@ mod tests {
         Report::Holds(Hold { router: 8, ..Hold::default() }).encode(&mut bytes);
         Report::Holds(Hold { router: 7, ..hold() }).encode(&mut bytes);
         Report::Releases(8).encode(&mut bytes);
+        Report::Leaves(vec![vec![1]]).encode(&mut bytes);
+        Report::Leaves(vec![vec![2], vec![3]]).encode(&mut bytes);
         stand_in.receive(&bytes).unwrap();
         assert!(stand_in.is_ready());
         assert_eq!(stand_in.holds(), [hold()]);
+        assert_eq!(stand_in.leaves, [[2], [3]]);
         bytes.clear();
         Report::Ending.encode(&mut bytes);
         stand_in.receive(&bytes).unwrap();
         assert!(stand_in.holds().is_empty());
+        assert!(stand_in.take_leaves().is_empty());
     }
 }

@@ -7,7 +7,7 @@ use keepalived_conf::model;
 use netlink::address::{self, Address, AddressFlags};
 use netlink::link::{self, AddressGeneration, HardwareAddress, IpvlanMode, MacvlanMode, NewLink, Upper};
 use netlink::vmac::{Below, settings};
-use netlink::{Client, Family, Prefix};
+use netlink::{Client, Family, Operation, Prefix};
 use notice::log::Log;
 use std::collections::HashMap;
 use std::fs;
@@ -23,6 +23,7 @@ pub struct Vmacs {
 #[derive(Debug)]
 struct Made {
     name: String,
+    index: u32,
     /// Index of the interface below.
     lower: u32,
     /// The first instance that is on it: the lines of the log name it.
@@ -30,13 +31,13 @@ struct Made {
 }
 
 impl Made {
-    fn new(plan: &Plan, link: LinkId, name: &str, lower: u32) -> Self {
+    fn new(plan: &Plan, link: LinkId, name: &str, index: u32, lower: u32) -> Self {
         let on = |(_, planned): &(_, &crate::lower::PlannedRouter)| {
             planned.link == Some(link) || planned.addresses.contains(&link)
         };
         let instance = plan.model.instances.iter().zip(&plan.routers).find(on);
         let instance = instance.map_or_else(String::new, |(instance, _)| instance.name.text.to_string());
-        Self { name: name.to_owned(), lower, instance }
+        Self { name: name.to_owned(), index, lower, instance }
     }
 }
 
@@ -49,6 +50,15 @@ impl Vmacs {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.made.is_empty()
+    }
+
+    /// What takes them away, and sets back what is below them.
+    pub fn undo(&self) -> Vec<Operation<()>> {
+        let mut below = self.below.clone();
+        let mut operations: Vec<_> = self.made.iter().map(|made| link::delete(made.index)).collect();
+        operations
+            .extend(self.made.iter().filter_map(|made| below.get_mut(&made.lower)?.release(made.lower)));
+        operations
     }
 
     /// Makes the interfaces of a plan that do not exist and whose lower interface does.
@@ -80,7 +90,7 @@ impl Vmacs {
                     interface.link.as_ref().is_some_and(like) && interface.mac == vmac.mac
                 });
                 if left {
-                    self.made.push(Made::new(plan, own, &planned.name, lower));
+                    self.made.push(Made::new(plan, own, &planned.name, interfaces.index(own), lower));
                     self.acquire(interfaces, base, client, log);
                     Self::guard(vmac, interfaces.index(own), lower, filter, log);
                 }
@@ -88,7 +98,7 @@ impl Vmacs {
             }
             match create_one(&planned.name, lower, vmac, client) {
                 Ok(index) => {
-                    let made = Made::new(plan, own, &planned.name, lower);
+                    let made = Made::new(plan, own, &planned.name, index, lower);
                     log.info(format_args!(
                         "({}): Success creating VMAC interface {}",
                         made.instance, made.name
@@ -142,7 +152,7 @@ impl Vmacs {
         let (removed, kept): (Vec<Made>, _) =
             std::mem::take(&mut self.made).into_iter().partition(|made| gone(&made.name));
         self.made = kept;
-        for Made { name, lower, instance } in removed {
+        for Made { name, lower, instance, .. } in removed {
             let result = client.run(link::by_name(&name)).and_then(|link| match link {
                 Some(link) => client.run(link::delete(link.index)),
                 None => Ok(()),

@@ -9,7 +9,7 @@ pub struct UdpPattern {
     pub payload: Option<Vec<u8>>,
     /// `require_reply`.
     pub require_reply: bool,
-    /// What the reply must begin with: of each byte its value, and which of its bits do not matter.
+    /// What the reply must begin with: of each byte its value, and which of its bits count.
     pub reply: Vec<(u8, u8)>,
     /// `min_reply_length`; looked at only where `reply` says something.
     pub min_length: u16,
@@ -30,7 +30,7 @@ impl UdpPattern {
     pub fn judge(&self, reply: &[u8]) -> Result<(), Failure> {
         let fits = (usize::from(self.min_length)..=usize::from(self.max_length)).contains(&reply.len());
         // A reply that is shorter than the pattern is compared as far as it goes.
-        let same = reply.iter().zip(&self.reply).all(|(byte, (value, any))| (byte ^ value) & !any == 0);
+        let same = reply.iter().zip(&self.reply).all(|(byte, (value, bits))| (byte ^ value) & bits == 0);
         if !self.require_reply || self.reply.is_empty() || (fits && same) {
             Ok(())
         } else {
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn replies() {
         // `0102xx0x`
-        let strict = pattern(&[(1, 0), (2, 0), (0, 0xff), (0, 0x0f)], 2, 6);
+        let strict = pattern(&[(1, 0xff), (2, 0xff), (0, 0), (0, 0xf0)], 2, 6);
         for (reply, passes) in [
             (&[1, 2, 77, 9][..], true),
             (&[1, 2, 77, 0x19], false),
@@ -113,12 +113,12 @@ mod tests {
         ) {
             let pattern = pattern(&reply, 0, 255);
             let bytes: Vec<u8> =
-                reply.iter().zip(&noise).map(|((value, any), noise)| value & !any | noise & any).collect();
+                reply.iter().zip(&noise).map(|((value, bits), noise)| value & bits | noise & !bits).collect();
             prop_assert_eq!(pattern.judge(&bytes), Ok(()));
             let mut other = bytes;
             let (at, bit) = (usize::from(noise[0]) % reply.len(), 1 << (noise[1] % 8));
             other[at] ^= bit;
-            prop_assert_eq!(pattern.judge(&other).is_ok(), reply[at].1 & bit != 0);
+            prop_assert_eq!(pattern.judge(&other).is_ok(), reply[at].1 & bit == 0);
         }
     }
 }

@@ -36,7 +36,7 @@ fn demanded(stage: &Stage) -> BTreeMap<ServiceKey, Wanted> {
             for (server, id) in config.real_servers.iter().zip(director.real_servers(id)) {
                 let real = director.real_server(id).expect("a state for each real server");
                 let (least, most) = if real.up && !replaced {
-                    let whole = real.weight * state.scale;
+                    let whole = real.weight.saturating_mul(state.scale).min(i32::MAX as u32);
                     (if real.slow_start.is_some() { whole.min(1) } else { whole }, whole)
                 } else if server.inhibit {
                     (0, 0)

@@ -170,6 +170,8 @@ impl World {
                 Weight::Exactly(4),
                 Weight::Plus(-2),
                 Weight::Plus(100_000),
+                Weight::Plus(i64::MAX),
+                Weight::Plus(i64::MIN),
             ]));
         }
         let who = self.who(id);

@@ -332,3 +332,30 @@ fn the_status_says_what_the_last_check_found() {
         stage.stop(false).await;
     });
 }
+
+#[test]
+fn a_client_is_told_which_server_it_would_get_and_which_are_down() {
+    let place = Place::new("explain");
+    play(async {
+        let ((one, one_port), (two, two_port)) = (server(), server());
+        let head = HEAD.replace("lb_algo rr", "lb_algo wlc");
+        let config = format!("{head}{}{}}}\n", tcp(one_port, ""), tcp(two_port, ""));
+        let stage = Stage::start(&place, &config, Shared::default());
+        drop(two);
+        stage.shows(&["[10.0.0.1]:tcp:80 wlc", &format!("  127.0.0.1:{one_port} 1")]).await;
+        let ask = |service: &str| {
+            let request = crate::status::explain_request("192.0.2.1", service);
+            let request = serde_json::from_str(&request).unwrap();
+            crate::status::explain(&mut stage.world.borrow_mut(), &request)
+        };
+        let answer = ask("10.0.0.1:80").unwrap();
+        assert_eq!(answer["server"], format!("127.0.0.1:{one_port}"));
+        let shown = crate::status::render_explain(&answer);
+        assert!(shown.contains(&format!("[127.0.0.1]:tcp:{two_port} is down: TCP_CHECK: ")), "{shown}");
+        let nothing = ask("10.0.0.1:81").unwrap();
+        assert_eq!(crate::status::render_explain(&nothing), "the kernel's table has no such service\n");
+        assert!(ask("nothing").is_err());
+        drop(one);
+        stage.stop(false).await;
+    });
+}

@@ -91,9 +91,8 @@ fn both_are_told_of_signals_and_called_by_their_names() {
         serde_json::from_str(&node.ask(&["director", "status", "--json"]).unwrap()).unwrap();
     assert_eq!(json["version"], 1);
     let log = process.text();
-    for (first, second) in [("Starting Healthcheck child process", "Starting VRRP child process")] {
-        assert!(log.find(first).unwrap() < log.find(second).unwrap(), "{log}");
-    }
+    let at = |words: &str| log.find(words).unwrap();
+    assert!(at("Starting Healthcheck child process") < at("Starting VRRP child process"), "{log}");
     process.stop();
 }
 

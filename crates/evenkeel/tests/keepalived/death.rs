@@ -169,3 +169,39 @@ fn one_that_is_told_to_stop_alone_is_started_again() {
     assert!(!log.contains("Stood in"), "it has cleaned up itself: {log}");
     process.stop();
 }
+
+/// Interfaces of virtual MACs, packet filters and static addresses serve the next process; if there is none, they go.
+#[test]
+fn what_a_process_leaves_is_taken_away_when_no_other_follows() {
+    let (lab, hosts) = Lab::with_segment(&["a"]);
+    let config = slow(150).replace("priority", "use_vmac\n  no_accept\n  priority")
+        + "static_ipaddress {\n  10.20.0.9/24 dev e0\n}\n";
+    let node = Node::new(&lab, &hosts[0], &config);
+    let has_link = || node.host.run("ip", &["-o", "link"]).contains("vrrp.51");
+    let has_filter = || node.host.run("nft", &["list", "tables"]).contains("keepalived");
+    let is_clean = || !has_link() && !has_filter() && !node.host.has_address("10.20.0.9");
+    let begin = |flags: &[&str]| {
+        let process = node.start_with(&lab, flags, |_| {});
+        node.until_master(VIP);
+        assert!(has_link() && has_filter() && node.host.has_address("10.20.0.9"));
+        process
+    };
+    let mut process = begin(&["-R"]);
+    node.signal(node.vrrp().unwrap(), 9);
+    assert!(process.wait().success());
+    assert!(is_clean(), "{}", process.text());
+
+    let mut process = begin(&[]);
+    for pause in [0, 1] {
+        let vrrp = node.vrrp().unwrap();
+        eventually("the process is ready", || process.text().matches("Startup complete").count() > pause);
+        node.signal(vrrp, 9);
+        let line = format!("Restart of VRRP process delayed {pause} seconds");
+        eventually("the pause is announced", || process.text().contains(&line));
+        if pause == 0 {
+            eventually("another process serves", || node.vrrp().is_some_and(|pid| pid != vrrp));
+        }
+    }
+    assert!(process.stop().success());
+    assert!(is_clean(), "{}", process.text());
+}

@@ -1,16 +1,16 @@
-//! `SSL`, `virtual_server_group`, `virtual_server`.
+//! `SSL`, `virtual_server`.
 
 use super::number::Times;
 use super::{Draft, Lower, name_of};
 use crate::code;
 use crate::model::{
-    Family, Forwarding, GroupEntry, Persistence, Protocol, Scheduler, SchedulerFlags, Service, SorryServer,
-    Ssl, Timing, VirtualServer, VirtualServerGroup,
+    Family, Forwarding, Persistence, Protocol, Scheduler, SchedulerFlags, Service, SorryServer, Ssl, Timing,
+    VirtualServer,
 };
 use crate::tree::Node;
 use crate::word::{Line, Word};
 use diag::Span;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,22 +18,6 @@ use std::time::Duration;
 const MAX_PERSISTENCE: u32 = 31 * 86_400;
 /// When `persistence_timeout` has no value.
 const PERSISTENCE: Duration = Duration::from_secs(360);
-/// What people call schedulers whose names are abbreviations.
-const SCHEDULERS_IN_WORDS: [(&str, &str); 13] = [
-    ("roundrobin", "rr"),
-    ("weightedroundrobin", "wrr"),
-    ("staticrr", "wrr"),
-    ("leastconn", "lc"),
-    ("leastconnection", "lc"),
-    ("leastconnections", "lc"),
-    ("weightedleastconnection", "wlc"),
-    ("weightedleastconnections", "wlc"),
-    ("source", "sh"),
-    ("sourcehash", "sh"),
-    ("destinationhash", "dh"),
-    ("maglev", "mh"),
-    ("neverqueue", "nq"),
-];
 /// Characters of the name of a persistence engine.
 const ENGINE_MAX: usize = 15;
 
@@ -101,127 +85,6 @@ impl Lower<'_> {
             }
         }
         draft.config.ssl = Some(ssl);
-    }
-
-    pub(crate) fn server_group(&mut self, node: &Node, draft: &mut Draft) {
-        let Some(name) = self.name(&node.line) else { return };
-        let mut group = VirtualServerGroup { name, entries: Vec::new() };
-        for line in &node.values {
-            if let Some(entry) = self.group_entry(line, &group.name.text.clone()) {
-                group.entries.push(entry);
-            }
-        }
-        let label = &group.name.text;
-        if group.entries.is_empty() {
-            let message = format!("virtual server group {label} has no entries - removing");
-            return self.say(code::VIRTUAL_SERVER, node.end, message);
-        }
-        let has = |wanted: Option<Family>| {
-            group.entries.iter().any(|entry| match entry {
-                GroupEntry::Addresses { first, .. } => wanted == Some(Family::of(*first)),
-                GroupEntry::Mark { family, .. } => wanted.is_none() && family.is_none(),
-            })
-        };
-        if has(Some(Family::V4)) && has(Some(Family::V6)) && has(None) {
-            let message = format!(
-                "virtual server group {label} cannot have IPv4, IPv6 and fwmark without family - removing"
-            );
-            return self.say(code::VIRTUAL_SERVER, node.end, message);
-        }
-        draft.config.server_groups.push(group);
-    }
-
-    fn group_entry(&mut self, line: &Line, group: &str) -> Option<GroupEntry> {
-        let first = line.words.first()?;
-        if first.text == "fwmark" {
-            let word = self.word(line, 1)?;
-            let Some(mark) = self.unsigned(word, 0, u32::MAX) else {
-                let message =
-                    format!("({group}): fwmark '{}' must be in [0, 4294967295] - ignoring", word.text);
-                self.say(code::NUMBER, word.span, message);
-                return None;
-            };
-            let family = match line.words.get(2).map(|word| word.text.as_str()) {
-                None => None,
-                Some("inet") => Some(Family::V4),
-                Some("inet6") => Some(Family::V6),
-                Some(other) => {
-                    let message = format!("({group}): fwmark '{mark}' family {other} unknown - ignoring");
-                    self.say(code::CHOICE, line.span, message);
-                    return None;
-                }
-            };
-            return Some(GroupEntry::Mark { mark, family, place: Some(line.span) });
-        }
-        let port_word = line.words.get(1);
-        let port = match port_word {
-            None => Some(0),
-            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
-        };
-        let text = first.text.as_str();
-        let bad = |text: &str| {
-            let port = port_word.map_or_else(String::new, |port| format!("/port/{}", port.text));
-            format!("Invalid virtual server group IP address {text} {port} - skipping")
-        };
-        let Some(port) = port else {
-            self.say(code::ADDRESS, first.span, bad(text));
-            return None;
-        };
-        let place = Some(first.span);
-        let range = match self.address_range(text) {
-            Ok(range) => range,
-            Err(message) => {
-                self.say(code::ADDRESS, first.span, message.unwrap_or_else(|| bad(text)));
-                return None;
-            }
-        };
-        Some(GroupEntry::Addresses { first: range.0, last: range.1, port, place })
-    }
-
-    /// `IP`, `IP-LAST`, `IP-IP` or `IP/LENGTH`; what is wrong when it is known.
-    fn address_range(&self, text: &str) -> Result<(IpAddr, IpAddr), Option<String>> {
-        if let Some((ip, length)) = text.split_once('/') {
-            let first: IpAddr = ip.parse().map_err(|_| None)?;
-            let bits = Family::of(first).bits();
-            let length: u8 = length
-                .parse()
-                .ok()
-                .filter(|length| *length <= bits)
-                .ok_or_else(|| Some(format!("Invalid netmask - {text} - skipping")))?;
-            let host = u32::from(bits - length);
-            let mask = 1_u128.checked_shl(host).map_or(u128::MAX, |one| one - 1);
-            let number = number(first);
-            if number & mask != 0 {
-                return Err(Some(format!("Address mask bits not empty - {text} - skipping")));
-            }
-            return Ok((first, address(number | mask, Family::of(first))));
-        }
-        let Some((ip, end)) = text.split_once('-') else {
-            let only: IpAddr = text.parse().map_err(|_| None)?;
-            return Ok((only, only));
-        };
-        let first: IpAddr = ip.parse().map_err(|_| None)?;
-        let last = match end.parse::<IpAddr>() {
-            Ok(last) if Family::of(last) != Family::of(first) => {
-                return Err(Some(format!("Range address families do not match {text} - skipping")));
-            }
-            Ok(last) => last,
-            Err(_) => {
-                let (radix, most) = if first.is_ipv4() { (10, 0xff) } else { (16, 0xffff) };
-                let part = u128::from_str_radix(end, radix)
-                    .map_err(|_| Some(format!("Invalid range end {text} - skipping")))?;
-                if part > most {
-                    return Err(Some(format!("Virtual server group range '{text}' end '{end}' too large")));
-                }
-                address(number(first) & !most | part, Family::of(first))
-            }
-        };
-        if number(last) < number(first) {
-            return Err(Some(format!(
-                "Address range end is not greater than address range start - {text} - skipping"
-            )));
-        }
-        Ok((first, last))
     }
 
     pub(crate) fn virtual_server(&mut self, node: &Node, draft: &mut Draft) {
@@ -360,7 +223,7 @@ impl Lower<'_> {
                     }
                 }
             }
-            "hashed" if one.scheduler != Some(Scheduler::SourceHash) => {
+            "hashed" if !matches!(one.scheduler, Some(Scheduler::SourceHash | Scheduler::MaglevHash)) => {
                 self.say(code::VIRTUAL_SERVER, line.span, "hashed only applies to sh scheduler - ignoring");
             }
             "hashed" => server.flags.hashed = true,
@@ -506,23 +369,6 @@ impl Lower<'_> {
         }
     }
 
-    fn unknown_scheduler(&mut self, word: &Word) {
-        let message = format!("Invalid lvs_scheduler '{}' - ignoring", word.text);
-        let mut diagnostic = diag::Diagnostic::warning(code::CHOICE, message).at(word.span);
-        let lower = word.text.to_ascii_lowercase();
-        let names = Scheduler::ALL.iter().map(|(name, _)| *name);
-        let likely = SCHEDULERS_IN_WORDS
-            .iter()
-            .find(|(words, _)| lower.replace(['-', '_', ' '], "") == *words)
-            .map(|(_, name)| *name)
-            .or_else(|| diag::suggest(&lower, names));
-        diagnostic = match likely {
-            Some(name) => diagnostic.note(format!("wlc is used in its place; `{name}` was probably meant")),
-            None => diagnostic.note("wlc is used in its place; names are rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf and twos"),
-        };
-        self.report.push(diagnostic);
-    }
-
     fn sorry_server(&mut self, line: &Line, one: &mut ServerDraft) {
         let Some(word) = self.word(line, 1) else { return };
         let port = match line.words.get(2) {
@@ -605,21 +451,5 @@ impl Lower<'_> {
         }
         one.family = Some(family);
         one.server.persistence = Some(persistence);
-    }
-}
-
-/// An address as a number.
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(u32::from(address)),
-        IpAddr::V6(address) => u128::from(address),
-    }
-}
-
-/// The address of a number.
-fn address(number: u128, family: Family) -> IpAddr {
-    match family {
-        Family::V4 => IpAddr::V4(Ipv4Addr::from(u32::try_from(number).unwrap_or(u32::MAX))),
-        Family::V6 => IpAddr::V6(Ipv6Addr::from(number)),
     }
 }

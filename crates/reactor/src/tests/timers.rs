@@ -145,3 +145,26 @@ fn the_clocks_go_on_and_stand_still_within_a_turn() {
     assert!(now() <= now());
     assert!(crate::wall().unix_seconds() > 1_700_000_000);
 }
+
+#[test]
+fn an_alarm_may_be_moved_and_is_never_early() {
+    run(Settings::default(), async {
+        let alarm = crate::Alarm::new().unwrap();
+        let after = |millis| crate::boot_time() + Duration::from_millis(millis);
+        // To later, to later again while it waits, to earlier, to one that has passed, away and back.
+        for moves in [&[5_u64, 30][..], &[5, 10, 40], &[40, 5], &[30, 0], &[5]] {
+            let mut last = crate::boot_time();
+            for millis in moves {
+                last = after(*millis);
+                alarm.set(Some(last)).unwrap();
+                crate::yield_now().await;
+            }
+            alarm.due().await;
+            assert!(crate::boot_time() >= last, "{moves:?}");
+            alarm.set(None).unwrap();
+            let gone = crate::timeout_at(crate::now() + Duration::from_millis(15), alarm.due()).await;
+            assert!(gone.is_err(), "{moves:?}: it was removed");
+        }
+    })
+    .unwrap();
+}

@@ -52,15 +52,12 @@ fn log(lines: &[String], unordered: bool) -> Vec<String> {
         let words = line.split(' ').collect::<Vec<_>>();
         let number = |at: usize| words[at].parse::<u64>().is_ok();
         let chance = |at: usize| at > 0 && number(at) && matches!(words[at - 1], "fd" | "pid");
-        let mut words = words.clone();
-        for at in 0..words.len() {
-            if chance(at) {
-                words[at] = "N";
-            } else if words[at].starts_with("fe80::") {
-                words[at] = "fe80::N";
-            }
-        }
-        words.join(" ")
+        let plain = words.iter().enumerate().map(|(at, word)| match *word {
+            _ if chance(at) => "N",
+            word if word.starts_with("fe80::") => "fe80::N",
+            word => word,
+        });
+        plain.collect::<Vec<_>>().join(" ")
     });
     // What is said again and again is said once.
     let mut seen = BTreeSet::new();

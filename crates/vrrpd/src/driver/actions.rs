@@ -200,8 +200,22 @@ impl World {
         }
     }
 
+    /// Tells the parent what there is to take away if this process dies and no other follows it.
+    fn tell_leaves(&mut self) {
+        let changed = self.filter.take_changed() | std::mem::take(&mut self.leaves_changed);
+        if !changed || self.stopped || self.keeping || self.parent.is_none() {
+            return;
+        }
+        let mut operations: Vec<_> =
+            self.installer().remove_static(None).into_iter().map(|step| step.operation).collect();
+        operations.extend(self.filter.undo());
+        operations.extend(self.vmacs.undo());
+        self.tell(&Report::Leaves(operations.iter().filter_map(netlink::Operation::encode).collect()));
+    }
+
     /// Writes what the parent has not been told yet. A parent that is gone needs no telling: the role goes on alone.
     pub fn flush_parent(&mut self) {
+        self.tell_leaves();
         let Some(parent) = &mut self.parent else { return };
         while !parent.waiting.is_empty() {
             match parent.stream.try_write(&parent.waiting) {

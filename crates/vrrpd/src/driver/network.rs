@@ -226,6 +226,7 @@ impl World {
     pub(super) fn appeared(&mut self, world: &Rc<RefCell<Self>>) {
         self.change_settings();
         self.vmacs.create(&self.plan, &self.interfaces, &mut self.client, &mut self.filter, &self.log);
+        self.leaves_changed = true;
         let steps = self.installer().add_static(None);
         self.run_steps(steps);
         self.open_sockets(world);

@@ -132,6 +132,11 @@ impl Child {
         }
     }
 
+    /// What the process has left that the next one takes over.
+    pub(super) fn take_leaves(&mut self) -> Vec<Vec<u8>> {
+        self.stand_in.take_leaves()
+    }
+
     /// Whether it is ending: it says nothing any more, and its memory is gone. It is a while until the system has taken
     /// down its sockets and says that it has exited, but from here on it does nothing.
     pub(super) fn is_ending(&self) -> bool {
@@ -162,7 +167,7 @@ impl Child {
         } else {
             format!("Stood in for the VRRP process: priority 0 sent for {names}")
         });
-        self.stand_in = StandIn::new();
+        self.stand_in.reset();
         lines
     }
 }

@@ -14,6 +14,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::task::{Context, Poll};
+use vrrpd::parent::take_away;
 
 /// A part and its process.
 pub(super) struct Watch {
@@ -24,6 +25,8 @@ pub(super) struct Watch {
     restart: Timer,
     /// It is to be started again when the time has come.
     waits: bool,
+    /// What the last process has left, and the next one will take over.
+    leaves: Vec<Vec<u8>>,
     /// A process of it has been ready since the parent was started.
     served: bool,
     /// A reload has been asked for, when the process had been ready so often.
@@ -50,6 +53,7 @@ impl Watch {
             pause: None,
             restart: Timer::new(),
             waits: false,
+            leaves: Vec::new(),
             served: false,
             reloading: None,
             trimmed: 0,
@@ -76,6 +80,7 @@ impl Watch {
             Ok(child) => {
                 log.info(format_args!("Starting {title} child process, pid={}", child.pid()));
                 self.child = Some(child);
+                self.leaves = Vec::new();
                 self.trimmed = 0;
                 Ok(())
             }
@@ -149,6 +154,7 @@ impl Watch {
         let mut child = self.child.take()?;
         let title = self.part.title();
         let what = child.stand_in(true);
+        self.leaves = child.take_leaves();
         let pid = child.pid();
         let lived = reactor::now().since(child.started());
         drop(child);
@@ -178,7 +184,8 @@ impl Watch {
         None
     }
 
-    /// Waits for the end of its process, which was told to end; one that does not by `until` is killed.
+    /// Waits for the end of its process, which was told to end; one that does not by `until` is killed. What it has left, or
+    /// one before it that had no successor, is taken away, unless that is to stay.
     pub(super) async fn ended(
         &mut self,
         until: Instant,
@@ -186,6 +193,16 @@ impl Watch {
         keep_addresses: bool,
         log: &Log,
     ) {
+        self.end_child(until, patience, keep_addresses, log).await;
+        let leaves = std::mem::take(&mut self.leaves);
+        if !keep_addresses && !leaves.is_empty() {
+            take_away(&leaves).iter().for_each(|error| log.info(error));
+            let title = self.part.title();
+            log.info(format_args!("Took away what the {title} process has left: {} things", leaves.len()));
+        }
+    }
+
+    async fn end_child(&mut self, until: Instant, patience: Duration, keep_addresses: bool, log: &Log) {
         let Some(mut child) = self.child.take() else { return };
         let (title, pid) = (self.part.title(), child.pid());
         let mut status = child.exited_by(until).await;
@@ -196,6 +213,7 @@ impl Watch {
         }
         // Nothing is left to do after an end in all order.
         child.stand_in(!keep_addresses).iter().for_each(|line| log.info(line));
+        self.leaves = child.take_leaves();
         if status.is_none_or(|status| !status.success()) {
             log.info(format_args!("pid {pid} {}", described(status)));
         }
