@@ -19,7 +19,8 @@ impl Lower<'_> {
         let port_word = line.words.get(2);
         let port = match port_word {
             None => Some(0),
-            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) if word.text == "0" => Some(0),
+            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
         };
         let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
             let port = port_word.map_or("", |port| port.text.as_str());

@@ -156,7 +156,7 @@ impl Lower<'_> {
         let port_word = line.words.get(1);
         let port = match port_word {
             None => Some(0),
-            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
         };
         let text = first.text.as_str();
         let bad = |text: &str| {
@@ -217,8 +217,10 @@ impl Lower<'_> {
             }
         };
         if number(last) < number(first) {
+            let whole = text.rsplit('-').next().is_some_and(|end| end.parse::<IpAddr>().is_ok());
+            let what = if whole { "less" } else { "not greater" };
             return Err(Some(format!(
-                "Address range end is not greater than address range start - {text} - skipping"
+                "Address range end is {what} than address range start - {text} - skipping"
             )));
         }
         Ok((first, last))
@@ -259,7 +261,8 @@ impl Lower<'_> {
                 let port_word = line.words.get(2);
                 let port = match port_word {
                     None => Some(0),
-                    Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+                    Some(word) if word.text == "0" => Some(0),
+                    Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
                 };
                 match (text.parse::<IpAddr>(), port) {
                     (Ok(address), Some(port)) => Service::Address { address, port },
@@ -527,7 +530,7 @@ impl Lower<'_> {
         let Some(word) = self.word(line, 1) else { return };
         let port = match line.words.get(2) {
             None => Some(0),
-            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok()),
         };
         let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
             let message = format!("Invalid sorry server IP address {} - skipping", word.text);
