@@ -1,4 +1,5 @@
 //! The client against openssl's server, and against servers that are none.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use reactor::{ConnectOptions, ListenOptions, Listener, SockAddr, Stream};
 use std::fs;
@@ -126,7 +127,8 @@ fn who_is_trusted() {
 #[test]
 fn what_openssl_would_take() {
     let keys = Keys::new("old");
-    let cases: [(&str, fn(&Error) -> bool); 4] = [
+    type IsIt = fn(&Error) -> bool;
+    let cases: [(&str, IsIt); 4] = [
         ("-tls1_1 -cipher DEFAULT@SECLEVEL=0", |error| matches!(error, Error::OldProtocol)),
         ("-tls1 -cipher DEFAULT@SECLEVEL=0", |error| matches!(error, Error::OldProtocol)),
         ("-tls1_2 -cipher AES128-SHA", |error| matches!(error, Error::NoCommonSuite)),

@@ -281,36 +281,36 @@ fn ipv6_has_its_own_rules() {
     assert_eq!(hear(Some(255), "fe80::2", &payload[..23]).length_errors, 1);
 }
 
-/// How often a Master over IPv6 advertises when it hears a better one, after it had heard `before`.
-fn last_words(before: Option<u8>) -> usize {
-    let mut router = vi();
-    router.family = Family::V6;
-    router.addresses[0].address = "fe80::100".parse().unwrap();
-    let (IpAddr::V6(group), source) = ("ff02::12".parse().unwrap(), "fe80::2".parse().unwrap()) else {
-        panic!()
-    };
-    let mut lab = Lab::new(config(1, vec![router.clone()]));
-    let hear = |lab: &mut Lab, priority| {
-        let payload = advert_of(2, router.clone(), priority);
-        let datagram = Datagram::V6 { source, destination: group, hop_limit: Some(255), payload: &payload };
-        lab.with(|router, now| router.handle_packet(now, &Received { link: Some(E0), datagram }));
-    };
-    if let Some(priority) = before {
-        hear(&mut lab, 150);
-        hear(&mut lab, priority);
-    }
-    lab.pass(ms(30_000));
-    assert_eq!(lab.state(R0), State::Master);
-    // Not as an answer to an advert of ours.
-    lab.stand_still(ms(500));
-    lab.sent.clear();
-    hear(&mut lab, 150);
-    assert_eq!(lab.state(R0), State::Backup);
-    lab.sent.len()
-}
-
 #[test]
 fn over_ipv6_one_that_stopped_and_comes_back_needs_no_telling() {
+    // How often a Master advertises when it hears a better one, after it had heard `before`.
+    let last_words = |before: Option<u8>| {
+        let mut router = vi();
+        router.family = Family::V6;
+        router.addresses[0].address = "fe80::100".parse().unwrap();
+        let (IpAddr::V6(group), source) = ("ff02::12".parse().unwrap(), "fe80::2".parse().unwrap()) else {
+            panic!()
+        };
+        let mut lab = Lab::new(config(1, vec![router.clone()]));
+        let hear = |lab: &mut Lab, priority| {
+            let payload = advert_of(2, router.clone(), priority);
+            let datagram =
+                Datagram::V6 { source, destination: group, hop_limit: Some(255), payload: &payload };
+            lab.with(|router, now| router.handle_packet(now, &Received { link: Some(E0), datagram }));
+        };
+        if let Some(priority) = before {
+            hear(&mut lab, 150);
+            hear(&mut lab, priority);
+        }
+        lab.pass(ms(30_000));
+        assert_eq!(lab.state(R0), State::Master);
+        // Not as an answer to an advert of ours.
+        lab.stand_still(ms(500));
+        lab.sent.clear();
+        hear(&mut lab, 150);
+        assert_eq!(lab.state(R0), State::Backup);
+        lab.sent.len()
+    };
     assert_eq!(last_words(None), 1, "it may have been Master all the time");
     assert_eq!(last_words(Some(150)), 1, "it fell silent");
     assert_eq!(last_words(Some(0)), 0, "it resigned");

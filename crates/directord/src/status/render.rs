@@ -1,6 +1,4 @@
 //! Answers as tables for people.
-#![expect(clippy::indexing_slicing, reason = "JSON gives null for a name that is not there")]
-
 #![expect(
     clippy::indexing_slicing,
     reason = "a JSON value that is read gives null for what it does not have"

@@ -91,8 +91,8 @@ fn both_are_told_of_signals_and_called_by_their_names() {
         serde_json::from_str(&node.ask(&["director", "status", "--json"]).unwrap()).unwrap();
     assert_eq!(json["version"], 1);
     let log = process.text();
-    let at = |words: &str| log.find(words).unwrap();
-    assert!(at("Starting Healthcheck child process") < at("Starting VRRP child process"), "{log}");
+    let place = |line: &str| log.find(line).unwrap_or_else(|| panic!("{line} is not in\n{log}"));
+    assert!(place("Starting Healthcheck child process") < place("Starting VRRP child process"), "{log}");
     process.stop();
 }
 

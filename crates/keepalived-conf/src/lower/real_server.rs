@@ -5,6 +5,7 @@ use super::{Draft, Lower};
 use crate::code;
 use crate::model::{Family, Forwarding, RealServer, Timing};
 use crate::tree::Node;
+use crate::word::Word;
 use std::net::IpAddr;
 
 impl Lower<'_> {
@@ -19,7 +20,7 @@ impl Lower<'_> {
         let port_word = line.words.get(2);
         let port = match port_word {
             None => Some(0),
-            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.port_or_all(word),
         };
         let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
             let port = port_word.map_or("", |port| port.text.as_str());
@@ -138,5 +139,13 @@ impl Lower<'_> {
             "snmp_name" => server.snmp_name = self.value_or(line, "snmp_name missing"),
             _ => {}
         }
+    }
+
+    /// A port; 0, in any number of digits, means all.
+    pub(crate) fn port_or_all(&mut self, word: &Word) -> Option<u16> {
+        if !word.text.is_empty() && word.text.bytes().all(|byte| byte == b'0') {
+            return Some(0);
+        }
+        self.unsigned(word, 1, 65535).and_then(|port| u16::try_from(port).ok())
     }
 }

@@ -122,7 +122,7 @@ impl Lower<'_> {
                 let port_word = line.words.get(2);
                 let port = match port_word {
                     None => Some(0),
-                    Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+                    Some(word) => self.port_or_all(word),
                 };
                 match (text.parse::<IpAddr>(), port) {
                     (Ok(address), Some(port)) => Service::Address { address, port },
@@ -373,7 +373,7 @@ impl Lower<'_> {
         let Some(word) = self.word(line, 1) else { return };
         let port = match line.words.get(2) {
             None => Some(0),
-            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.port_or_all(word),
         };
         let (Ok(address), Some(port)) = (word.text.parse::<IpAddr>(), port) else {
             let message = format!("Invalid sorry server IP address {} - skipping", word.text);

@@ -61,7 +61,7 @@ impl Lower<'_> {
         let port_word = line.words.get(1);
         let port = match port_word {
             None => Some(0),
-            Some(word) => self.unsigned(word, 0, 65535).and_then(|port| u16::try_from(port).ok()),
+            Some(word) => self.port_or_all(word),
         };
         let text = first.text.as_str();
         let bad = |text: &str| {
@@ -106,6 +106,7 @@ impl Lower<'_> {
             return Ok((only, only));
         };
         let first: IpAddr = ip.parse().map_err(|_| None)?;
+        let mut short = false;
         let last = match end.parse::<IpAddr>() {
             Ok(last) if Family::of(last) != Family::of(first) => {
                 return Err(Some(format!("Range address families do not match {text} - skipping")));
@@ -118,12 +119,15 @@ impl Lower<'_> {
                 if part > most {
                     return Err(Some(format!("Virtual server group range '{text}' end '{end}' too large")));
                 }
+                short = true;
                 address(number(first) & !most | part, Family::of(first))
             }
         };
-        if number(last) < number(first) {
+        let wrong = if short { number(last) <= number(first) } else { number(last) < number(first) };
+        if wrong {
+            let how = if short { "not greater" } else { "less" };
             return Err(Some(format!(
-                "Address range end is not greater than address range start - {text} - skipping"
+                "Address range end is {how} than address range start - {text} - skipping"
             )));
         }
         Ok((first, last))

@@ -49,15 +49,14 @@ fn log(lines: &[String], unordered: bool) -> Vec<String> {
     let said = said.filter(|line| !LEFT_OUT.iter().any(|start| line.starts_with(start)));
     // Descriptors, process ids and link-local addresses are chance.
     let said = said.map(|line| {
-        let words = line.split(' ').collect::<Vec<_>>();
-        let number = |at: usize| words[at].parse::<u64>().is_ok();
-        let chance = |at: usize| at > 0 && number(at) && matches!(words[at - 1], "fd" | "pid");
-        let plain = words.iter().enumerate().map(|(at, word)| match *word {
-            _ if chance(at) => "N",
-            word if word.starts_with("fe80::") => "fe80::N",
-            word => word,
+        let words: Vec<&str> = line.split(' ').collect();
+        let before = std::iter::once("").chain(words.iter().copied());
+        let shown = before.zip(&words).map(|(before, &word)| match word {
+            _ if matches!(before, "fd" | "pid") && word.parse::<u64>().is_ok() => "N",
+            _ if word.starts_with("fe80::") => "fe80::N",
+            _ => word,
         });
-        plain.collect::<Vec<_>>().join(" ")
+        shown.collect::<Vec<_>>().join(" ")
     });
     // What is said again and again is said once.
     let mut seen = BTreeSet::new();
