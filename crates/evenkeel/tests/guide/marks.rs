@@ -33,7 +33,7 @@ fn figure() -> Figure {
     let [client, router] = ["client", "lb"].map(|name| lab.host(name));
     let servers = ["r0", "r1"].map(|name| lab.host(name)).to_vec();
     lab.segment("ext", 30, &[router.clone(), client.clone()]);
-    lab.segment("int", 31, &[&[router.clone()], &servers[..]].concat());
+    lab.segment("int", 31, &[std::slice::from_ref(&router), &servers].concat());
     let clients: Vec<_> = (50..54).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect();
     for address in &clients {
         client.ip(&format!("addr add {address}/24 dev e0"));
