@@ -15,7 +15,7 @@ use testkit::lab::{Host, Lab, Process};
 /// Debian's.
 const KEEPALIVED: &str = "/usr/sbin/keepalived";
 /// How long a client waits.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a router runs.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +152,8 @@ impl Connection {
     }
 }
 
-fn connected(from: Ipv4Addr, to: SocketAddrV4) -> Option<TcpStream> {
+/// A connection from an address, from within a host, if it comes about in time.
+pub(crate) fn connected(from: Ipv4Addr, to: SocketAddrV4) -> Option<TcpStream> {
     let fd: OwnedFd = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
     let stream = TcpStream::from(fd);
     // Bounds the connect, too.
